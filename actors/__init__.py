@@ -1,0 +1,1 @@
+"""The actors: one task, one mailbox, one owner of state each."""

@@ -1,0 +1,1 @@
+"""What actors say to each other: one frozen class a message, one module a channel."""

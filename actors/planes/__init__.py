@@ -1,0 +1,1 @@
+"""Media planes: what drives the packets of many legs."""

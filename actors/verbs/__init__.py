@@ -1,0 +1,1 @@
+"""Procedures that carry out TwiML verbs by driving the cores of twiml/."""

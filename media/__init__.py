@@ -1,0 +1,1 @@
+"""Audio and its descriptions: SDP, RTP, RTCP, G.711, DTMF, playout and recording, without sockets."""

@@ -1,0 +1,1 @@
+"""offhook: a self-hosted Programmable Voice platform over SIP."""

@@ -1,0 +1,1 @@
+"""Configuration, assembly and the command line."""

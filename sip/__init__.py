@@ -1,0 +1,1 @@
+"""SIP as values and state machines (RFC 3261): no sockets, no clock, no event loop."""

@@ -1,0 +1,1 @@
+"""Identifiers, records and files that outlive a call."""

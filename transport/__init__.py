@@ -1,0 +1,1 @@
+"""Trio I/O: SIP and RTP sockets, DNS, webhooks, speech helper processes."""

@@ -1,0 +1,1 @@
+"""HTTP surfaces: health, metrics, recordings."""

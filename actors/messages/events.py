@@ -1,0 +1,189 @@
+"""Facts for the outside, published on the bus: one frozen class each.
+
+Every event says when (`at`, UTC) and for which account; events of a call carry its SID.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import TypeAlias
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """What all facts share."""
+
+    at: datetime.datetime
+    """UTC."""
+    account: str
+    """Account SID, or an empty string where no account is concerned."""
+
+
+@attrs.frozen(kw_only=True)
+class CallEvent(Event):
+    call_sid: str
+
+
+@attrs.frozen(kw_only=True)
+class CallStarted(CallEvent):
+    """A call exists: an INVITE was admitted, or one is about to be sent."""
+
+    direction: str
+    """`inbound`, `outbound-api` or `outbound-dial`."""
+    from_: str
+    to: str
+    domain: str | None = None
+    sip_call_id: str | None = None
+    parent_call_sid: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CallRinging(CallEvent):
+    """A provisional answer above 100 went out or came in."""
+
+
+@attrs.frozen(kw_only=True)
+class CallAnswered(CallEvent):
+    """The call is in progress."""
+
+
+@attrs.frozen(kw_only=True)
+class CallEnded(CallEvent):
+    """The call has its final status; exactly one a call."""
+
+    status: str
+    """`completed`, `busy`, `no-answer`, `failed` or `canceled`."""
+    duration_s: int
+    """Seconds from answer to end; 0 when it never was answered."""
+    sip_response_code: int | None
+    cause: str
+    """Who or what ended it, in a word: `hangup`, `caller`, `crash`, `no-ack`, `shutdown` …"""
+
+
+@attrs.frozen(kw_only=True)
+class VerbStarted(CallEvent):
+    verb: str
+    position: tuple[int, int] | None = None
+    """Line and column in its document, from 1."""
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class VerbEnded(CallEvent):
+    verb: str
+    outcome: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class WebhookRequested(CallEvent):
+    """A request to the application was answered."""
+
+    method: str
+    url: str
+    purpose: str
+    """`voice`, `fallback`, `action`, `redirect`, `status-callback`, `recording-status-callback` …"""
+    params: tuple[tuple[str, str], ...]
+    status: int
+    body: str
+    """The answer, cut to 64 KiB."""
+    duration_ms: float
+
+
+@attrs.frozen(kw_only=True)
+class WebhookFailed(CallEvent):
+    """A request to the application could not be carried out; an alert with the same code follows."""
+
+    url: str
+    code: int
+    detail: str
+
+
+@attrs.frozen(kw_only=True)
+class AlertRaised(Event):
+    """An error or warning of the public catalogue."""
+
+    code: int
+    name: str
+    level: str
+    """`error` or `warning`."""
+    detail: str
+    call_sid: str | None = None
+    domain: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DigitsHeard(CallEvent):
+    digits: str
+    duration_ms: int
+
+
+@attrs.frozen(kw_only=True)
+class RecordingReady(CallEvent):
+    recording_sid: str
+    path: str
+    duration_s: int
+    status: str
+    """`completed` or `absent`."""
+
+
+@attrs.frozen(kw_only=True)
+class QualityMeasured(CallEvent):
+    """Media statistics of a leg, at its end."""
+
+    codec: str
+    packets_sent: int
+    packets_received: int
+    packets_lost: int
+    jitter_ms: float
+    mos: float | None
+
+
+@attrs.frozen(kw_only=True)
+class SipMessage(CallEvent):
+    """One SIP message of a call's leg went out or came in (for ladders and captures)."""
+
+    sent: bool
+    transport: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    data: bytes
+
+
+@attrs.frozen(kw_only=True)
+class ActorCrashed(Event):
+    actor: str
+    error: str
+    call_sid: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CallRefused(Event):
+    """An INVITE was refused before a call existed."""
+
+    domain: str | None
+    status: int
+    source: str
+    """Address of the peer."""
+    code: int | None = None
+    """The alert's code, when there was one."""
+
+
+BusEvent: TypeAlias = (
+    CallStarted
+    | CallRinging
+    | CallAnswered
+    | CallEnded
+    | VerbStarted
+    | VerbEnded
+    | WebhookRequested
+    | WebhookFailed
+    | AlertRaised
+    | DigitsHeard
+    | RecordingReady
+    | QualityMeasured
+    | SipMessage
+    | ActorCrashed
+    | CallRefused
+)

@@ -1,1 +1,1 @@
-"""Dialogs: one leg of a call, with its offer/answer, as a state machine without I/O."""
+"""SIP dialogs (RFC 3261 sections 12 to 15): one `Leg` holds a dialog and every transaction that belongs to it."""

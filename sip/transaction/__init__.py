@@ -1,1 +1,1 @@
-"""The four transaction machines of RFC 3261 section 17 as tables, and the layer of one Call-ID."""
+"""SIP transactions (RFC 3261 section 17 with RFC 6026): four tables, their keys, and the transactions of one Call-ID."""

@@ -1,0 +1,300 @@
+"""What a call tells a leg (imperatives) and what a leg answers with (messages to send, and facts in the past tense).
+
+Session descriptions are opaque bytes here: who reads them is the call's media, never the dialog. A leg ends with
+exactly one `LegRefused` or `LegEnded`; commands that cross it on the way are ignored.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+from ..transaction.events import Flow, SendRequest, SendResponse
+from .config import HeaderItems
+
+if TYPE_CHECKING:
+    from ..address import NameAddr
+    from ..headers import Headers
+    from ..message import Request
+    from ..uri import Uri
+
+__all__ = [
+    "Accept",
+    "Answer",
+    "Bye",
+    "CancelInvite",
+    "Cause",
+    "Credentials",
+    "Flow",
+    "Invite",
+    "LegAnswered",
+    "LegCommand",
+    "LegEnded",
+    "LegFact",
+    "LegOfferAnswered",
+    "LegOfferRefused",
+    "LegOffered",
+    "LegOutput",
+    "LegProgressed",
+    "LegRefused",
+    "LegReofferWithdrawn",
+    "LegReoffered",
+    "Offer",
+    "Refuse",
+    "Ring",
+    "SendRequest",
+    "SendResponse",
+]
+
+
+# ---- call to leg --------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Ring:
+    """Answer the INVITE provisionally; repeated by the leg once a minute so that no proxy gives up (13.3.1.1)."""
+
+    status: int = 180
+    """101 to 199."""
+
+    body: bytes | None = None
+    """Early media: the answer that the 2xx will repeat; None: no session yet."""
+
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class Answer:
+    """Accept the INVITE with 200; the leg repeats it until the ACK, which is reported as `LegAnswered`."""
+
+    body: bytes
+    """The answer to the INVITE's offer, or the offer when the INVITE brought none."""
+
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class Refuse:
+    """Refuse the INVITE, which ends the leg, or a re-INVITE, which changes nothing."""
+
+    status: int
+    """300 to 699."""
+
+    reason: str | None = None
+    """Reason phrase; None: the usual one."""
+
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class Credentials:
+    """What a 401 or 407 is answered with."""
+
+    username: str
+    password: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Invite:
+    """Call `target`. The first command of a leg that was made by `Leg.calling`."""
+
+    target: Uri
+    """Request-URI, and remote target until the callee names its own."""
+
+    from_: NameAddr
+    """Who calls; the leg adds its tag."""
+
+    body: bytes | None
+    """The offer; None: an INVITE without one, whose 2xx then brings the offer."""
+
+    to: NameAddr | None = None
+    """To header; None: the target."""
+
+    headers: HeaderItems = ()
+    auth: Credentials | None = None
+    via: Flow | None = None
+    """The callee's own connection, kept from its registration; None: routed by `target`."""
+
+    routes: tuple[NameAddr, ...] = ()
+    """Preset route set (8.1.2), such as an outbound proxy or a Path."""
+
+
+@attrs.frozen
+class CancelInvite:
+    """Give the INVITE up. `LegEnded(CANCELLED)` comes at once; the leg finishes the exchange, an answer in flight included."""
+
+    reason: str | None = None
+    """Value of a Reason header (RFC 3326)."""
+
+
+@attrs.frozen
+class Offer:
+    """Change the session: a re-INVITE. Ends in `LegOfferAnswered` or `LegOfferRefused`."""
+
+    body: bytes
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class Accept:
+    """Answer what the other side offered: a `LegReoffered`, or a `LegAnswered` that needs an answer."""
+
+    body: bytes
+    """The answer; for a `LegReoffered` without a body, our offer."""
+
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class Bye:
+    """End the leg in whatever way its state asks for: BYE, CANCEL, or 480 to an INVITE that still rings.
+
+    An answer that is not acknowledged yet delays the BYE until it is, 32 s at most (RFC 3261 section 15).
+    """
+
+    reason: str | None = None
+    """Value of a Reason header (RFC 3326)."""
+
+    headers: HeaderItems = ()
+
+
+LegCommand: TypeAlias = Ring | Answer | Refuse | Invite | CancelInvite | Offer | Accept | Bye
+
+
+# ---- leg to call --------------------------------------------------------------------------------------------------
+
+
+class Cause(enum.Enum):
+    """Why a leg ended."""
+
+    HUNG_UP = "hung up"
+    """The other side sent BYE."""
+
+    LOCAL = "local"
+    """The call asked for it by `Bye`."""
+
+    CANCELLED = "cancelled"
+    """Before any answer: by the caller's CANCEL or BYE, or by our `CancelInvite` or `Bye`."""
+
+    REFUSED = "refused"
+    """The call refused the INVITE."""
+
+    NO_ACK = "no ack"
+    """Our 2xx stayed unacknowledged for 64*T1; a BYE went out."""
+
+    LOST = "lost"
+    """The other side no longer knows the dialog, or does not answer in it (12.2.1.2); a BYE went out."""
+
+    NO_SESSION = "no session"
+    """The exchange ended without the answer it owed to an offer; a BYE went out."""
+
+
+@attrs.frozen
+class LegOffered:
+    """An INVITE came in. `Ring`, `Answer` or `Refuse` it."""
+
+    request: Request
+    body: bytes | None
+    """The offer; None: it brought none, and `Answer` carries ours."""
+
+
+@attrs.frozen
+class LegProgressed:
+    """The callee answered provisionally, 101 to 199."""
+
+    status: int
+    reason: str
+    body: bytes | None
+    """Early media; None: no session description in it."""
+
+    headers: Headers
+    tag: str | None
+    """Which of the callee's forks it comes from; None: no early dialog."""
+
+
+@attrs.frozen
+class LegAnswered:
+    """The session is up: the callee's 2xx came, or the caller acknowledged ours."""
+
+    body: bytes | None
+    """Called leg: the answer from the ACK, None when the INVITE had brought the offer. Calling leg: the 2xx's body."""
+
+    headers: Headers
+    """Of the 2xx or of the ACK."""
+
+    needs_answer: bool = False
+    """`body` is an offer (our INVITE had none): the ACK waits for `Accept`."""
+
+
+@attrs.frozen
+class LegRefused:
+    """Our INVITE failed. The leg is over."""
+
+    status: int
+    """300 to 699; 408 and 503 also stand for silence and for an unreachable hop."""
+
+    reason: str
+    headers: Headers
+    contacts: tuple[NameAddr, ...]
+    """Where a 3xx points to, best first; else empty."""
+
+    local: bool
+    """No such response came: we concluded it ourselves."""
+
+
+@attrs.frozen
+class LegReoffered:
+    """The other side wants to change the session. `Accept` or `Refuse` it."""
+
+    request: Request
+    body: bytes | None
+    """The offer; None: it asks for ours, which `Accept` carries."""
+
+
+@attrs.frozen
+class LegReofferWithdrawn:
+    """The `LegReoffered` was cancelled before we answered; the session stays as it was."""
+
+
+@attrs.frozen
+class LegOfferAnswered:
+    """The answer to our `Offer`, or to the offer that an `Accept` carried."""
+
+    body: bytes
+    headers: Headers
+
+
+@attrs.frozen
+class LegOfferRefused:
+    """Our `Offer` came to nothing; the session stays as it was."""
+
+    status: int
+    """491 with `local` when it crossed an exchange that was already under way."""
+
+    reason: str
+    local: bool
+
+
+@attrs.frozen
+class LegEnded:
+    """The leg is over."""
+
+    cause: Cause
+    headers: Headers
+    """Of the BYE or CANCEL that ended it; empty when we did."""
+
+
+LegFact: TypeAlias = (
+    LegOffered
+    | LegProgressed
+    | LegAnswered
+    | LegRefused
+    | LegReoffered
+    | LegReofferWithdrawn
+    | LegOfferAnswered
+    | LegOfferRefused
+    | LegEnded
+)
+LegOutput: TypeAlias = SendRequest | SendResponse | LegFact

@@ -1,0 +1,230 @@
+"""What a media leg is told and what it reports, whatever plane carries it; all frozen.
+
+Commands are imperatives and may be applied at any time in a leg's life. Events are past tense and come in batches,
+at most one batch for each 20 ms step of a leg; no event stands for a single packet.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+
+from .sinks import Ring
+from .sources import Source
+
+Address: TypeAlias = tuple[str, int]
+"""IP address as text, and port."""
+
+
+class Track(enum.Enum):
+    """Which side of a leg: what the far end says, or what is played to it."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@attrs.frozen(kw_only=True)
+class Stream:
+    """One leg's audio as offer and answer have settled it (RFC 3264)."""
+
+    remote: Address | None
+    """Where the peer wants its RTP (`c=` and `m=`); None when it wants none (`c=0.0.0.0`)."""
+    remote_rtcp: Address | None
+    """Where the peer wants its RTCP: `a=rtcp` (RFC 3605) or the port above; None for none."""
+    codec: str
+    """What we send: `PCMU` or `PCMA`."""
+    payload_type: int
+    """The number we send it under."""
+    accepted: tuple[tuple[int, str], ...]
+    """What the peer may send: payload type and codec name, audio only."""
+    dtmf_out: int | None = None
+    """Payload type of telephone-event towards the peer (RFC 4733); None when it takes none."""
+    dtmf_in: int | None = None
+    """Payload type of telephone-event from the peer."""
+    sending: bool = True
+    """Whether we may send: False while the peer holds us (`sendonly`, `inactive`, `c=0.0.0.0`)."""
+    receiving: bool = True
+    """Whether the peer is to send: False while it is `recvonly` or `inactive`."""
+    signalled_from: str | None = None
+    """IP address the peer's signalling came from; vouches for media from that address (a phone behind a NAT)."""
+
+
+@attrs.frozen
+class SetRemote:
+    """The outcome of an offer and its answer; also of every later one. May move, hold, resume, change the codec."""
+
+    stream: Stream
+
+
+@attrs.frozen
+class Play:
+    """Play `source` when all that was queued before has been played; answered by `Played(id, …)`, once."""
+
+    id: str
+    source: Source
+
+
+@attrs.frozen
+class StopPlaying:
+    """Drop what is playing and queued under `id` (None: everything); each gets `Played(id, whole=False)`."""
+
+    id: str | None = None
+
+
+@attrs.frozen
+class SendDigits:
+    """Send telephone-events in the play queue's order: `0-9 A-D * #`, `w` waits 0.5 s and `W` 1 s.
+
+    Answered by `Played(id, …)`; `whole` is False when the peer takes no telephone-events.
+    """
+
+    id: str
+    digits: str
+
+
+@attrs.frozen
+class Record:
+    """Write one track to a WAV file from the next 20 ms step on; answered by `RecordingDone(id, …)` at its end."""
+
+    id: str
+    path: Path
+    track: Track = Track.INBOUND
+
+
+@attrs.frozen
+class StopRecording:
+    """End a recording (None: all); the samples of the present step are its last."""
+
+    id: str | None = None
+
+
+@attrs.frozen
+class WatchSpeech:
+    """Report, or no longer report, where speech starts and stops in the received audio."""
+
+    on: bool
+
+
+@attrs.frozen
+class Tap:
+    """Copy one track's frames into a ring from now on; the ring drops its oldest when its reader is slow."""
+
+    ring: Ring
+    track: Track
+
+
+@attrs.frozen
+class Untap:
+    ring: Ring
+
+
+@attrs.frozen
+class Feed:
+    """Queue samples (8 kHz, signed 16-bit) behind what is queued; they play without a gap and without an answer."""
+
+    samples: bytes = attrs.field(repr=lambda samples: f"<{len(samples)} bytes>")
+
+
+@attrs.frozen
+class Mute:
+    """Keep what the far end says from the coupled leg; recordings and taps of this leg still hear it."""
+
+    on: bool
+
+
+MediaOrder: TypeAlias = (
+    SetRemote | Play | StopPlaying | SendDigits | Record | StopRecording | WatchSpeech | Tap | Untap | Feed | Mute
+)
+"""What any plane's leg can be ordered to do; coupling is between two legs and therefore the plane's own method."""
+
+
+@attrs.frozen
+class MediaFlowing:
+    """Valid media has arrived from `remote` for the first time, or from a new place; we send there now."""
+
+    remote: Address
+
+
+@attrs.frozen
+class Played:
+    """A `Play` or `SendDigits` is over; `whole` when all of it was sent."""
+
+    id: str
+    whole: bool
+
+
+@attrs.frozen
+class DigitHeard:
+    """The far end pressed a key; once for each press, however many packets told of it."""
+
+    digit: str
+    duration_ms: int
+
+
+@attrs.frozen
+class SpeechStarted:
+    """The received audio became speech."""
+
+
+@attrs.frozen
+class SpeechStopped:
+    """The received audio is silent. Also told at the start of watching when the first audio is silent already."""
+
+    after_ms: int
+    """How long the speech before it lasted; 0 when there was none."""
+    silent_ms: int = 0
+    """How long it has been silent when this is told: the detector waits that long to be sure."""
+
+
+@attrs.frozen
+class RecordingDone:
+    """The recording's file is closed."""
+
+    id: str
+    path: Path
+    duration_s: float
+    """Of the audio in the file."""
+    lost_samples: int = 0
+    """Samples that are silence in the file because the disk could not keep up; 0 in life."""
+    error: str | None = None
+    """Why the file is incomplete or missing; None for a whole one."""
+
+
+@attrs.frozen
+class MediaSilent:
+    """No packet has arrived for that long although the peer was to send; told once for each silence."""
+
+    for_s: float
+
+
+@attrs.frozen(kw_only=True)
+class Quality:
+    """One leg's media figures over its life (RFC 3550 section 6.4; MOS by the E-model of ITU-T G.107)."""
+
+    codec: str
+    packets_sent: int
+    packets_received: int
+    packets_lost: int
+    packets_late: int
+    """Arrived after their playing time and were not heard."""
+    packets_ignored: int
+    """From sources that were not this leg's peer, or not valid media."""
+    jitter_ms: float
+    round_trip_ms: float | None
+    mos: float | None
+    """1.0 to 4.5; None when nothing was received."""
+
+
+@attrs.frozen
+class QualityMeasured:
+    """The leg is closed, and these were its figures."""
+
+    stats: Quality
+
+
+MediaEvent: TypeAlias = (
+    MediaFlowing | Played | DigitHeard | SpeechStarted | SpeechStopped | RecordingDone | MediaSilent | QualityMeasured
+)

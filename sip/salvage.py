@@ -1,0 +1,47 @@
+"""What a stateless answer needs, saved from a request that cannot be accepted."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .errors import RequestHead
+from .grammar import LWS, TOKEN_CHARS, decode
+from .headers import key_of
+from .message import Request
+
+_METHOD = re.compile(rf"([{TOKEN_CHARS}]++)[ \t]")
+_FOLD = re.compile(r"[ \t]*+\r\n[ \t]++")
+_BYTES: Final = 16 * 1024
+_LINES: Final = 256
+_FIELDS: Final = {"from": "from_", "to": "to", "call-id": "call_id", "cseq": "cseq"}
+
+
+def salvage(data: bytes) -> RequestHead | None:
+    """What a stateless answer needs, picked out of bytes that are no valid request; `None` when they are no request."""
+    text = decode(data[:_BYTES].lstrip(b"\r\n").partition(b"\r\n\r\n")[0] + b"\r\n")
+    first, _, rest = text.partition("\r\n")
+    method = _METHOD.match(first)
+    if method is None or first[:4].upper() == "SIP/" or " " not in first[method.end() :]:
+        return None
+    return _head_of(method[1], [line.partition(":")[::2] for line in _FOLD.sub(" ", rest).split("\r\n")])
+
+
+def head_of(request: Request) -> RequestHead:
+    """What a stateless answer needs, of a request that parsed but is not valid."""
+    return _head_of(request.method, list(request.headers))
+
+
+def _head_of(method: str, lines: list[tuple[str, str]]) -> RequestHead:
+    vias: list[str] = []
+    fields: dict[str, str] = {}
+    for name, value in lines[:_LINES]:
+        key = key_of(name.strip(LWS))
+        value = value.strip(LWS)
+        if "\r" in value or "\n" in value:
+            continue
+        if key == "via":
+            vias.append(value)
+        elif key in _FIELDS:
+            fields.setdefault(_FIELDS[key], value)
+    return RequestHead(method, tuple(vias), **fields)

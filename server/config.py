@@ -1,0 +1,232 @@
+"""The configuration tree: frozen, and validated however it is made. Keys and defaults are those of `offhook.toml`.
+
+Field by field see docs/configuration.md. `load.py` reads the file; an embedding program may build the same classes in
+code, where strings are accepted wherever the file has them (`SipSettings(domain_suffix="sip.test", udp=["[::1]:0"])`).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+
+from ..store.domains import DomainNames
+from ..store.records import IpNetwork, WebhookTarget
+from . import values
+from .values import HostPort, PortRange
+from .version import VERSION
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+
+
+@attrs.frozen
+class Problem:
+    """One thing that is wrong: where, and what would be right."""
+
+    path: str
+    """Key path such as `sip.udp` or `domain[2].credential[1].username` (tables of an array count from 1)."""
+    text: str
+    source: str = ""
+    """File or environment variable; empty when the configuration was built in code."""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.source, self.path, self.text) if part)
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; `problems` has everything that is wrong with it, never only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@attrs.frozen(kw_only=True)
+class ServerSettings:
+    """`[server]`"""
+
+    data_dir: Path = attrs.field(default=Path("offhook-data"), converter=values.path)
+    """Where accounts, recordings and, later, the database are kept; made when missing."""
+    advertised_address: str | None = attrs.field(default=None, converter=values.address)
+    """Address that peers are told (Via, Contact, SDP); None: that of the interface which reaches the peer."""
+    drain_s: float = attrs.field(default=300, converter=values.seconds)
+    """How long live calls may go on after SIGTERM."""
+
+
+@attrs.frozen(kw_only=True)
+class AccountSettings:
+    """`[account]`: both or neither; made on first start and kept in `data_dir` when absent."""
+
+    sid: str = attrs.field(default="", converter=values.account_sid)
+    auth_token: str = attrs.field(default="", converter=values.optional_secret, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class SipSettings:
+    """`[sip]`"""
+
+    domain_suffix: str = attrs.field(converter=values.domain_name)
+    """Lower case; a domain is NAME.suffix."""
+    regions: tuple[str, ...] = attrs.field(default=(), converter=values.regions)
+    """Labels accepted after the suffix's first label; empty: any."""
+    default_domain: str = attrs.field(default="", converter=values.optional_domain_label)
+    """NAME of the domain for bare addresses and unknown hosts; empty: none, they get 403."""
+    udp: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5060",), converter=values.binds)
+    tcp: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5060",), converter=values.binds)
+    tls: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5061",), converter=values.binds)
+    """Accepted but not served yet; the start-up log says so."""
+    realm: str = attrs.field(default="", converter=values.realm)
+    """As written; `auth_realm` is what is sent."""
+    digest_algorithms: tuple[str, ...] = attrs.field(default=("MD5",), converter=values.digest_algorithms)
+    header_prefix: str = attrs.field(default="X-Twilio-", converter=values.header_prefix)
+    server_header: str = attrs.field(default=f"offhook/{VERSION}", converter=values.text)
+    """Server and User-Agent; empty: neither is sent."""
+
+    @property
+    def auth_realm(self) -> str:
+        return self.realm or self.domain_suffix
+
+    @property
+    def names(self) -> DomainNames:
+        return DomainNames(self.domain_suffix, frozenset(self.regions))
+
+
+@attrs.frozen(kw_only=True)
+class MediaSettings:
+    """`[media]`"""
+
+    rtp_ports: PortRange = attrs.field(default=PortRange(20_000, 29_999), converter=values.port_range)
+    """UDP; RTP takes an even port, RTCP the odd one above."""
+
+
+@attrs.frozen(kw_only=True)
+class HttpSettings:
+    """`[http]`"""
+
+    bind: HostPort = attrs.field(default=HostPort("127.0.0.1", 8080), converter=values.bind)
+    public_url: str = attrs.field(default="", converter=values.optional_base_url)
+    """Base of the RecordingUrl and other links, without slash at the end; empty: http://BIND."""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine can reach it: then every page but /healthz asks for credentials."""
+        return not self.bind.loopback
+
+    def base_url(self, bound: tuple[str, int]) -> str:
+        """Base of links when `bound` is the address that was really bound (its port may have been chosen freely)."""
+        return self.public_url or f"http://{HostPort(*bound[:2])}"
+
+
+@attrs.frozen(kw_only=True)
+class WebhooksSettings:
+    """`[webhooks]`"""
+
+    allowed_networks: tuple[IpNetwork, ...] = attrs.field(default=(), converter=values.networks)
+    """Non-public networks that webhooks and media URLs may reach; public ones always may be."""
+    ca_file: Path | None = attrs.field(default=None, converter=values.optional_path)
+    """PEM file of further certificate authorities; None: the system's only."""
+
+
+@attrs.frozen(kw_only=True)
+class DialSettings:
+    """`[dial]`"""
+
+    allowed_networks: tuple[IpNetwork, ...] = attrs.field(default=ANYWHERE, converter=values.networks)
+    """Where SIP requests of ours may be sent."""
+
+
+@attrs.frozen(kw_only=True)
+class CredentialSettings:
+    """`[[domain.credential]]`"""
+
+    username: str = attrs.field(converter=values.username)
+    password: str = attrs.field(converter=values.secret, repr=False)
+    calls: bool = attrs.field(default=True, converter=values.flag)
+    registrations: bool = attrs.field(default=True, converter=values.flag)
+
+
+@attrs.frozen(kw_only=True)
+class DomainSettings:
+    """`[[domain]]`; in code an async function may stand in for each URL."""
+
+    name: str = attrs.field(converter=values.domain_label)
+    """NAME, lower case, without the suffix."""
+    voice_url: WebhookTarget | None = attrs.field(default=None, converter=values.webhook)
+    voice_method: str = attrs.field(default="POST", converter=values.method)
+    voice_fallback_url: WebhookTarget | None = attrs.field(default=None, converter=values.webhook)
+    voice_fallback_method: str = attrs.field(default="POST", converter=values.method)
+    status_callback_url: WebhookTarget | None = attrs.field(default=None, converter=values.webhook)
+    status_callback_method: str = attrs.field(default="POST", converter=values.method)
+    secure: bool = attrs.field(default=False, converter=values.flag)
+    sip_registration: bool = attrs.field(default=False, converter=values.flag)
+    ip_access_control: tuple[IpNetwork, ...] = attrs.field(default=(), converter=values.networks)
+    credentials: tuple[CredentialSettings, ...] = attrs.field(
+        default=(), converter=tuple, metadata={"key": "credential"}
+    )
+
+
+def now_utc() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """Everything a server needs to know before it binds anything. Raises ConfigError when its parts do not fit."""
+
+    sip: SipSettings
+    server: ServerSettings = attrs.field(factory=ServerSettings)
+    account: AccountSettings = attrs.field(factory=AccountSettings)
+    media: MediaSettings = attrs.field(factory=MediaSettings)
+    http: HttpSettings = attrs.field(factory=HttpSettings)
+    webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
+    dial: DialSettings = attrs.field(factory=DialSettings)
+    domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=tuple, metadata={"key": "domain"})
+    now_utc: Callable[[], datetime.datetime] = now_utc
+    """The wall clock; not a key of the file."""
+
+    def __attrs_post_init__(self) -> None:
+        problems = tuple(misfits(self.sip, self.http, self.account, self.domains))
+        if problems:
+            raise ConfigError(problems)
+
+
+def misfits(
+    sip: SipSettings | None,
+    http: HttpSettings | None,
+    account: AccountSettings | None,
+    domains: tuple[DomainSettings | None, ...],
+) -> Iterator[Problem]:
+    """What is wrong between values that are each right; None stands for a part that could not be read."""
+    if account is not None and bool(account.sid) != bool(account.auth_token):
+        given, missing = ("sid", "auth_token") if account.sid else ("auth_token", "sid")
+        yield Problem(f"account.{missing}", f"should be given together with account.{given} (or leave out both)")
+    taken: dict[HostPort, str] = {}
+    streams = (("sip.tcp", sip.tcp if sip else ()), ("sip.tls", sip.tls if sip else ()))
+    for path, addresses in (*streams, ("http.bind", (http.bind,) if http else ())):
+        for address in addresses:
+            if address.port and address in taken:
+                yield Problem(path, f"{address} should be another port: {taken[address]} has the same")
+            taken.setdefault(address, path)
+    names: dict[str, int] = {}
+    for number, domain in enumerate(domains, start=1):
+        if domain is None:
+            continue
+        if domain.name in names:
+            yield Problem(
+                f"domain[{number}].name", f'"{domain.name}" should be unique: domain[{names[domain.name]}] has it too'
+            )
+        names.setdefault(domain.name, number)
+        users: dict[str, int] = {}
+        for place, credential in enumerate(domain.credentials, start=1):
+            if credential.username in users:
+                yield Problem(
+                    f"domain[{number}].credential[{place}].username",
+                    f'"{credential.username}" should be unique in its domain: '
+                    f"domain[{number}].credential[{users[credential.username]}] has it too",
+                )
+            users.setdefault(credential.username, place)
+    if sip is not None and sip.default_domain and sip.default_domain not in names and None not in domains:
+        hint = values.suggest(sip.default_domain, names) if names else "; there is no [[domain]]"
+        yield Problem("sip.default_domain", f'"{sip.default_domain}" should be the name of a [[domain]]{hint}')

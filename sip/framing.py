@@ -11,7 +11,7 @@ from .errors import MessageTooLarge, MissingHeader, SipError
 from .grammar import LWS, TOKEN_CHARS, decode, parse_digits
 from .headers import key_of
 from .message import Request, Response
-from .parse import Limits, content_length, join_body, parse_head
+from .parse import Head, Limits, content_length, parse_head
 from .salvage import salvage
 
 _END: Final = b"\r\n\r\n"
@@ -43,7 +43,7 @@ class _Waiting:
     """A head whose body has not come whole: what it parsed to, and the body's length in bytes."""
 
     head: bytes
-    outcome: Request | Response | SipError
+    outcome: Head | SipError
     length: int
 
 
@@ -105,7 +105,7 @@ class StreamFramer:
 
     def _begin(self, head: bytes) -> Malformed | None:
         """Read a head; what comes back is the end of the stream, as nobody can say where the body ends."""
-        outcome: Request | Response | SipError
+        outcome: Head | SipError
         try:
             outcome = parse_head(head, self.limits)
             length = content_length(outcome.headers)
@@ -130,7 +130,7 @@ class StreamFramer:
         if isinstance(waiting.outcome, SipError):
             waiting.outcome.request_head = salvage(waiting.head)
             return Malformed(waiting.head, waiting.outcome)
-        return join_body(waiting.outcome, body)
+        return waiting.outcome.message(body)
 
     def _break(self, head: bytes, error: SipError) -> Malformed:
         self.broken = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -14,7 +14,7 @@ from .message import Request, Response
 from .salvage import salvage
 
 _END: Final = b"\r\n\r\n"
-_FOLD = re.compile(r"[ \t]*+\r\n[ \t]++")
+_FOLD = re.compile(r"\r\n[ \t]++")
 
 
 @attrs.frozen
@@ -63,18 +63,34 @@ def _parse_datagram(data: bytes, limits: Limits) -> Request | Response:
     end = data.find(_END, start)
     if end < 0:
         raise BadMessage("no blank line after the headers")
-    message = parse_head(data[start : end + 2], limits)
+    head = parse_head(data[start : end + 2], limits)
     body = data[end + 4 :]
-    length = content_length(message.headers)
+    length = content_length(head.headers)
     if length is None or length == len(body):
-        return join_body(message, body)
+        return head.message(body)
     if length > len(body):
         raise BadMessage(f"Content-Length {length}, but {len(body)} bytes follow")
-    return join_body(message, body[:length])
+    return head.message(body[:length])
 
 
-def parse_head(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Request | Response:
-    """Read start line and header lines, each ended by CRLF; the message has no body yet. Raises `SipError`."""
+class Head(NamedTuple):
+    """A message that still lacks its body."""
+
+    method: str | None
+    """`None`: it is a response."""
+    request_uri: str
+    status: int
+    reason: str
+    headers: Headers
+
+    def message(self, body: bytes) -> Request | Response:
+        if self.method is not None:
+            return Request(self.method, self.request_uri, self.headers, body)
+        return Response(self.status, self.reason, self.headers, body)
+
+
+def parse_head(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Head:
+    """Read start line and header lines, each ended by CRLF. Raises `SipError`."""
     text = decode(head)
     line_end = text.find("\r\n")
     start_line = text[:line_end]
@@ -82,7 +98,7 @@ def parse_head(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Request | Respo
     if request is not None:
         method, uri, version = request.groups()
         _check_version(version)
-        return Request(method, uri, _parse_headers(text, line_end + 2, limits))
+        return Head(method, uri, 0, "", _parse_headers(text, line_end + 2, limits))
     status_line = STATUS_LINE.fullmatch(start_line)
     if status_line is None:
         raise BadMessage(f"bad start line: {start_line[:120]!r}")
@@ -91,7 +107,7 @@ def parse_head(head: bytes, limits: Limits = _DEFAULT_LIMITS) -> Request | Respo
     status = parse_digits(code, 699)
     if status is None or status < 100:
         raise BadMessage(f"bad status code: {code[:20]!r}")
-    return Response(status, reason or "", _parse_headers(text, line_end + 2, limits))
+    return Head(None, "", status, reason or "", _parse_headers(text, line_end + 2, limits))
 
 
 def _check_version(version: str) -> None:
@@ -132,12 +148,3 @@ def content_length(headers: Headers) -> int | None:
     if length is None:
         raise BadHeader("Content-Length", ", ".join(values))
     return length
-
-
-def join_body(message: Request | Response, body: bytes) -> Request | Response:
-    """A message that `parse_head` read, with its body."""
-    if not body:
-        return message
-    if isinstance(message, Request):
-        return Request(message.method, message.request_uri, message.headers, body)
-    return Response(message.status, message.reason, message.headers, body)

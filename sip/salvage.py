@@ -11,7 +11,7 @@ from .headers import key_of
 from .message import Request
 
 _METHOD = re.compile(rf"([{TOKEN_CHARS}]++)[ \t]")
-_FOLD = re.compile(r"[ \t]*+\r\n[ \t]++")
+_FOLD = re.compile(r"\r\n[ \t]++")
 _BYTES: Final = 16 * 1024
 _LINES: Final = 256
 _FIELDS: Final = {"from": "from_", "to": "to", "call-id": "call_id", "cseq": "cseq"}

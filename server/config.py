@@ -7,6 +7,7 @@ code, where strings are accepted wherever the file has them (`SipSettings(domain
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from . import values
 from .values import HostPort, PortRange
 from .version import VERSION
 
-ANYWHERE = ("0.0.0.0/0", "::/0")
+ANYWHERE: tuple[IpNetwork, ...] = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
 
 
 @attrs.frozen
@@ -73,9 +74,9 @@ class SipSettings:
     """Labels accepted after the suffix's first label; empty: any."""
     default_domain: str = attrs.field(default="", converter=values.optional_domain_label)
     """NAME of the domain for bare addresses and unknown hosts; empty: none, they get 403."""
-    udp: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5060",), converter=values.binds)
-    tcp: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5060",), converter=values.binds)
-    tls: tuple[HostPort, ...] = attrs.field(default=("0.0.0.0:5061",), converter=values.binds)
+    udp: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5060),), converter=values.binds)
+    tcp: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5060),), converter=values.binds)
+    tls: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5061),), converter=values.binds)
     """Accepted but not served yet; the start-up log says so."""
     realm: str = attrs.field(default="", converter=values.realm)
     """As written; `auth_realm` is what is sent."""

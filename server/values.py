@@ -9,24 +9,26 @@ import math
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 from ..store.records import IpNetwork, WebhookFunction, WebhookTarget
 
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123 section 2.1
 HEADER_TOKEN = re.compile(r"[-.!%*_+`'~0-9A-Za-z]+")  # token, RFC 3261 section 25.1
+T = TypeVar("T")
+
 SHOWN = 60  # characters of a wrong value that a message repeats
 
 
 class Wrong(ValueError):
-    """A value that cannot be used; `should` completes the sentence "should be …"."""
+    """A value that cannot be used; the message says what it should be."""
 
-    def __init__(self, value: object, should: str, *, show: bool = True) -> None:
+    def __init__(self, value: object, should: str, *, show: bool = True, whole: bool = False) -> None:
+        """`show`: repeat the value (never a secret); `whole`: `should` is the whole sentence already."""
         text = repr(value)
         text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        super().__init__(f"{text} should be {should}" if show else f"should be {should}")
-        self.should = should
+        super().__init__(should if whole else f"{text} should be {should}" if show else f"should be {should}")
 
 
 class HostPort(NamedTuple):
@@ -82,13 +84,25 @@ def seconds(value: object) -> float:
     return value
 
 
-def array(value: object, of: str) -> list[object]:
-    """The items of a TOML array (or of a tuple, in code)."""
+def array(value: object, of: str, read: Callable[[object], T]) -> tuple[T, ...]:
+    """The items of a TOML array (or of a tuple, in code), each read; one Wrong tells all that is wrong among them."""
     if not isinstance(value, list | tuple):
-        raise Wrong(
-            value, f"an array of {of} in brackets, e.g. [{value!r}]" if isinstance(value, str) else f"an array of {of}"
-        )
-    return list(value)
+        example = f" in brackets, e.g. [{value!r}]" if isinstance(value, str) else ""
+        raise Wrong(value, f"an array of {of}{example}")
+    found: list[T] = []
+    wrong: list[str] = []
+    for item in value:
+        try:
+            one = read(item)
+        except Wrong as error:
+            wrong.append(str(error))
+            continue
+        if one in found and not (isinstance(one, HostPort) and one.port == 0):
+            wrong.append(f"{item!r} should be given only once")
+        found.append(one)
+    if wrong:
+        raise Wrong(value, "; ".join(wrong), whole=True)
+    return tuple(found)
 
 
 def bind(value: object) -> HostPort:
@@ -112,11 +126,7 @@ def bind(value: object) -> HostPort:
 
 def binds(value: object) -> tuple[HostPort, ...]:
     """Addresses to listen on; an empty array listens nowhere."""
-    found = tuple(bind(item) for item in array(value, "addresses"))
-    for index, address in enumerate(found):
-        if address.port and address in found[:index]:
-            raise Wrong(str(address), "given only once")
-    return found
+    return array(value, "addresses", bind)
 
 
 def address(value: object) -> str | None:
@@ -152,11 +162,7 @@ def network(value: object) -> IpNetwork:
 
 
 def networks(value: object) -> tuple[IpNetwork, ...]:
-    found = tuple(network(item) for item in array(value, "networks"))
-    for index, item in enumerate(found):
-        if item in found[:index]:
-            raise Wrong(str(item), "given only once")
-    return found
+    return array(value, "networks", network)
 
 
 def port_range(value: object) -> PortRange:
@@ -192,35 +198,34 @@ def optional_domain_label(value: object) -> str:
     return "" if value == "" else domain_label(value)
 
 
+def region(value: object) -> str:
+    label = value.lower() if isinstance(value, str) else ""
+    if not LABEL.fullmatch(label):
+        raise Wrong(value, 'one label such as "ie1" or "dublin"')
+    return label
+
+
 def regions(value: object) -> tuple[str, ...]:
     """Region and edge labels."""
-    found = []
-    for item in array(value, "labels"):
-        label = item.lower() if isinstance(item, str) else ""
-        if not LABEL.fullmatch(label):
-            raise Wrong(item, 'one label such as "ie1" or "dublin"')
-        if label in found:
-            raise Wrong(item, "given only once")
-        found.append(label)
-    return tuple(found)
+    return array(value, "labels", region)
 
 
 DIGEST_ALGORITHMS = ("MD5", "SHA-256")
 
 
+def digest_algorithm(value: object) -> str:
+    name = value.upper() if isinstance(value, str) else ""
+    if name not in DIGEST_ALGORITHMS:
+        raise Wrong(value, '"MD5" or "SHA-256"')
+    return name
+
+
 def digest_algorithms(value: object) -> tuple[str, ...]:
     """In the order in which they are offered."""
-    found: list[str] = []
-    for item in array(value, "algorithm names"):
-        name = item.upper() if isinstance(item, str) else ""
-        if name not in DIGEST_ALGORITHMS:
-            raise Wrong(item, '"MD5" or "SHA-256"')
-        if name in found:
-            raise Wrong(item, "given only once")
-        found.append(name)
+    found = array(value, "algorithm names", digest_algorithm)
     if not found:
         raise Wrong(value, 'at least one of "MD5" and "SHA-256"')
-    return tuple(found)
+    return found
 
 
 def realm(value: object) -> str:
@@ -267,8 +272,7 @@ def webhook(value: object) -> WebhookTarget | None:
     if value is None or value == "":
         return None
     if callable(value):
-        function: WebhookFunction = value
-        return function
+        return cast(WebhookFunction, value)
     return http_url(value)
 
 
@@ -312,6 +316,3 @@ def path(value: object) -> Path:
 
 def optional_path(value: object) -> Path | None:
     return None if value is None or value == "" else path(value)
-
-
-Reader: TypeAlias = Callable[[object], object]

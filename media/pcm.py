@@ -54,7 +54,8 @@ def bytes_of(array: npt.NDArray[Any]) -> bytes:
     """An array of any number type, in units of one 16-bit step, to samples: rounded, clipped at full scale."""
     if array.dtype.kind == "f":
         array = np.nan_to_num(np.rint(array), nan=0.0, posinf=FULL_SCALE, neginf=-FULL_SCALE - 1)
-    return np.clip(array, -FULL_SCALE - 1, FULL_SCALE).astype(_LITTLE).tobytes()
+    clipped: npt.NDArray[np.int16] = np.clip(array, -FULL_SCALE - 1, FULL_SCALE).astype(_LITTLE)
+    return clipped.tobytes()
 
 
 def add(left: bytes, right: bytes) -> bytes:
@@ -73,7 +74,10 @@ def mix(parts: list[bytes]) -> bytes:
         return parts[0]
     if len(parts) == 2:
         return audioop.add(parts[0], parts[1], SAMPLE_BYTES)
-    return bytes_of(np.sum([array_of(part) for part in parts], axis=0, dtype=np.int32))
+    total = np.zeros(len(parts[0]) // SAMPLE_BYTES, dtype=np.int32)
+    for part in parts:
+        total += array_of(part)
+    return bytes_of(total)
 
 
 def rms(samples: bytes) -> int:
@@ -113,7 +117,8 @@ def mono(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return array.astype(np.float32, copy=False)
     if array.shape[1] == 1:
         return array[:, 0].astype(np.float32, copy=False)
-    return array.mean(axis=1, dtype=np.float32)
+    mean: npt.NDArray[np.float32] = array.mean(axis=1, dtype=np.float32)
+    return mean
 
 
 def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -90,9 +90,7 @@ def _parse_rest(data: bytes, first: int, plain: RtpPacket) -> RtpPacket:
         padding = data[-1]
         if not 0 < padding <= end - start:
             raise BadRtp(f"{padding} octets of padding in {end - start} octets")
-    return attrs.evolve(
-        plain, payload=data[start : end - padding], csrcs=csrcs, extension=extension, padding=padding
-    )
+    return attrs.evolve(plain, payload=data[start : end - padding], csrcs=csrcs, extension=extension, padding=padding)
 
 
 def build(packet: RtpPacket) -> bytes:
@@ -111,15 +109,11 @@ def build(packet: RtpPacket) -> bytes:
         first |= _PADDING
         tail = bytes(packet.padding - 1) + packet.padding.to_bytes(1, "big")
     second = packet.payload_type | (0x80 if packet.marker else 0)
-    return (
-        _HEADER.pack(first, second, packet.sequence, packet.timestamp, packet.ssrc) + middle + packet.payload + tail
-    )
+    return _HEADER.pack(first, second, packet.sequence, packet.timestamp, packet.ssrc) + middle + packet.payload + tail
 
 
 def build_plain(
     payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, marker: bool = False
 ) -> bytes:
     """The datagram of a packet without padding, extension and CSRC, with no value made on the way (hot path)."""
-    return (
-        _HEADER.pack(_VERSION, payload_type | 0x80 if marker else payload_type, sequence, timestamp, ssrc) + payload
-    )
+    return _HEADER.pack(_VERSION, payload_type | 0x80 if marker else payload_type, sequence, timestamp, ssrc) + payload

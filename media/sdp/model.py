@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Direction(enum.Enum):
-    """Where media flows, seen from whoever wrote the description (RFC 8866 section 6.7); the value is (send, receive)."""
+    """Where media flows, seen from who wrote the description (RFC 8866 section 6.7); the value is (send, receive)."""
 
     SENDRECV = (True, True)
     SENDONLY = (True, False)

@@ -139,7 +139,7 @@ def answer(
 
 
 def accept(offered: SessionDescription, answered: SessionDescription, local: LocalMedia) -> Agreed:
-    """What the peer's answer to our offer settles; raises BadAnswer when no audio is left or it fits no offer of ours."""
+    """What the peer's answer to our offer settles; raises BadAnswer when no audio is left or it does not fit."""
     index = next((at for at, media in enumerate(offered.media) if media.kind == "audio" and media.port), None)
     if index is None:
         raise BadAnswer("our offer had no audio to be answered")
@@ -177,9 +177,7 @@ def accept(offered: SessionDescription, answered: SessionDescription, local: Loc
     )
 
 
-def _answer_stream(
-    offered: SessionDescription, index: int, local: LocalMedia, policy: Policy
-) -> tuple[Media, Agreed]:
+def _answer_stream(offered: SessionDescription, index: int, local: LocalMedia, policy: Policy) -> tuple[Media, Agreed]:
     media = offered.media[index]
     _check_profile(media.profile.upper(), policy)
     chosen = _first_law(media.codecs, local.laws)
@@ -321,7 +319,9 @@ def _whole(value: str | None) -> int | None:
 
 def _our_media(local: LocalMedia, codecs: list[Codec], profile: str, direction: Direction) -> Media:
     attributes = [Attribute("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_hz}") for codec in codecs]
-    attributes += [Attribute("fmtp", f"{codec.payload_type} {codec.parameters}") for codec in codecs if codec.parameters]
+    attributes += [
+        Attribute("fmtp", f"{codec.payload_type} {codec.parameters}") for codec in codecs if codec.parameters
+    ]
     attributes += [Attribute("ptime", str(FRAME_MS)), Attribute("maxptime", str(FRAME_MS))]
     if local.rtcp_port is not None and local.rtcp_port != local.rtp_port + 1:
         attributes.append(Attribute("rtcp", str(local.rtcp_port)))
@@ -342,7 +342,5 @@ def _disabled(media: Media) -> Media:
 
 def _description(local: LocalMedia, media: tuple[Media, ...]) -> SessionDescription:
     connection = Connection.to(local.address)
-    origin = Origin(
-        local.origin_user, local.session_id, local.version, connection.address, connection.address_type
-    )
+    origin = Origin(local.origin_user, local.session_id, local.version, connection.address, connection.address_type)
     return SessionDescription(origin, name=local.session_name, connection=connection, media=media)

@@ -1,4 +1,4 @@
-"""Text to model (RFC 8866): every line understood or refused by number, lenient only where phones are known to stray."""
+"""Text to model (RFC 8866): a line is understood or refused by its number; lenient where phones are known to stray."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -148,6 +148,10 @@ class CredentialSettings:
     registrations: bool = attrs.field(default=True, converter=values.flag)
 
 
+def credentials_of(items: Iterable[CredentialSettings]) -> tuple[CredentialSettings, ...]:
+    return tuple(items)
+
+
 @attrs.frozen(kw_only=True)
 class DomainSettings:
     """`[[domain]]`; in code an async function may stand in for each URL."""
@@ -168,6 +172,10 @@ class DomainSettings:
     )
 
 
+def domains_of(items: Iterable[DomainSettings]) -> tuple[DomainSettings, ...]:
+    return tuple(items)
+
+
 def now_utc() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
@@ -183,7 +191,7 @@ class Config:
     http: HttpSettings = attrs.field(factory=HttpSettings)
     webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
     dial: DialSettings = attrs.field(factory=DialSettings)
-    domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=tuple, metadata={"key": "domain"})
+    domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=credentials_of, metadata={"key": "domain"})
     now_utc: Callable[[], datetime.datetime] = now_utc
     """The wall clock; not a key of the file."""
 

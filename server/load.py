@@ -80,7 +80,7 @@ def build(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] = {}) 
     parts["server"] = attrs.evolve(server, data_dir=base / server.data_dir)
     if webhooks.ca_file is not None:
         parts["webhooks"] = attrs.evolve(webhooks, ca_file=base / webhooks.ca_file)
-    return Config(domains=(domain for domain in domains if domain is not None), **parts)
+    return Config(domains=tuple(domain for domain in domains if domain is not None), **parts)
 
 
 def structure(value: object, cls: type[Any], path: str, problems: list[Problem]) -> Any:
@@ -158,7 +158,7 @@ def problems_of(error: Any, path: str, cls: type[Any]) -> Iterator[Problem]:
             yield from problems_of(inner, path, cls)
     elif isinstance(error, IterableValidationError):
         for inner, place in error.group_exceptions()[0]:
-            yield from problems_of(inner, f"{path}[{place.index + 1}]", cls)
+            yield from problems_of(inner, f"{path}[{int(place.index) + 1}]", cls)
     elif isinstance(error, ForbiddenExtraKeysError):
         for key in sorted(error.extra_fields):
             yield Problem(f"{path}.{key}", unknown_key(key, cls))

@@ -8,7 +8,6 @@ and the tests walk these rows; nothing lists the attributes a second time.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, get_origin, get_type_hints
 
@@ -98,9 +97,18 @@ def camel(field: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-@functools.cache
+_SHAPES: dict[type[Node], Shape] = {}
+
+
 def shape(cls: type[Node]) -> Shape:
-    """The shape of an element class."""
+    """The shape of an element class, read when it is first asked for."""
+    known = _SHAPES.get(cls)
+    if known is None:
+        known = _SHAPES[cls] = _read(cls)
+    return known
+
+
+def _read(cls: type[Node]) -> Shape:
     attributes: dict[str, Attribute] = {}
     body: tuple[str, Body] | None = None
     speech: str | None = None

@@ -92,7 +92,7 @@ def reads_as(uri: Uri) -> str:
     Parameters, headers and a password say how to get there, not who it is. A `tel:` URI reads as its number.
     """
     if not uri.is_sip:
-        return _DECORATION.sub("", (uri.opaque or "").partition(";")[0]) if uri.scheme == "tel" else str(uri)
+        return _DECORATION.sub("", uri.user or "") if uri.scheme == "tel" else str(uri)
     user = "" if uri.user is None else f"{uri.user}@"
     return f"{uri.scheme}:{user}{uri.hostport}"
 

@@ -78,15 +78,20 @@ def rfc2822(at: datetime) -> str:
     return format_datetime(at.astimezone(UTC).replace(microsecond=0))
 
 
+def plain(text: str) -> str:
+    """Text that can be sent: bytes of a SIP message that were not UTF-8 (surrogates, RFC 3629) become U+FFFD."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def call_parameters(call: CallFacts) -> Parameters:
     """What every request of a call says about it."""
     parameters = [
         ("CallSid", call.call_sid),
         ("AccountSid", call.account_sid),
-        ("From", call.from_),
-        ("To", call.to),
-        ("Caller", call.from_),
-        ("Called", call.to),
+        ("From", plain(call.from_)),
+        ("To", plain(call.to)),
+        ("Caller", plain(call.from_)),
+        ("Called", plain(call.to)),
         ("CallStatus", call.status),
         ("ApiVersion", call.api_version),
         ("Direction", call.direction),
@@ -100,7 +105,7 @@ def call_parameters(call: CallFacts) -> Parameters:
         ("StirVerstat", call.stir_verstat),
         ("AnsweredBy", call.answered_by),
     )
-    parameters += [(name, value) for name, value in optional if value is not None]
+    parameters += [(name, plain(value)) for name, value in optional if value is not None]
     if call.machine_detection_ms is not None:
         parameters.append(("MachineDetectionDuration", str(call.machine_detection_ms)))
     for names, place in ((("From", "Caller"), call.from_place), (("To", "Called"), call.to_place)):
@@ -126,7 +131,7 @@ def _sip_parameters(sip: SipFacts) -> Iterable[tuple[str, str]]:
         ("SipSourceIp", sip.source_ip),
     )
     return [
-        *((name, value) for name, value in optional if value is not None),
+        *((name, plain(value)) for name, value in optional if value is not None),
         *header_parameters(sip.headers),
     ]
 
@@ -148,7 +153,7 @@ def header_parameters(
         elif not folded.startswith("x-"):
             continue
         found.setdefault(folded, (name, []))[1].append(value.strip())
-    return tuple((prefix + name, ",".join(values)) for name, values in found.values())
+    return tuple((plain(prefix + name), plain(",".join(values))) for name, values in found.values())
 
 
 def status_parameters(

@@ -10,6 +10,7 @@ from typing import Final
 import attrs
 
 from . import pcm
+from .conceal import FADE_SAMPLES, Concealer
 from .frames import (
     FRAME_BYTES,
     FRAME_MS,
@@ -53,7 +54,7 @@ class PlayoutCounts:
     played: int = 0
     """Frames that came (also in part) from the peer."""
     concealed: int = 0
-    """Frames made up because a packet was lost or late."""
+    """Frames made up, in whole or in part, because a packet was lost or late."""
     stretched: int = 0
     """Of those: frames put in to gain delay."""
     dropped: int = 0
@@ -68,13 +69,6 @@ _MAX_DROPOUT: Final = 3000
 _MAX_MISORDER: Final = 100
 """How far a sequence number may be ahead and behind (RFC 3550 A.1)."""
 _SEEN_MASK: Final = (1 << _MAX_MISORDER) - 1
-_FADE: Final = 3 * FRAME_SAMPLES
-"""Samples over which a made-up sound dies away; also how far playout waits for late packets before it moves on."""
-_BLEND: Final = 40
-"""Samples over which real sound comes back in after a made-up one."""
-_SHORTEST_PERIOD: Final = 40
-_PATTERN: Final = 80
-"""Samples at the end of what was heard that are looked for in what was heard before, to find the period."""
 _MOST_CHUNKS: Final = 256
 _WINDOW_PACKETS: Final = 500
 _WINDOW_TICKS: Final = 50
@@ -150,12 +144,7 @@ class JitterBuffer:
     """Nothing has come yet, or the peer said it would be silent: missing sound is no loss."""
     _debt: int = attrs.field(default=0, init=False)
     """Samples that playout has waited at this place."""
-    _made_up: int = attrs.field(default=0, init=False)
-    """Samples of made-up sound since the last real one."""
-    _period: bytes = attrs.field(default=b"", init=False)
-    """What is repeated when sound is made up."""
-    _last: bytes = attrs.field(default=SILENCE, init=False)
-    _before_last: bytes = attrs.field(default=SILENCE, init=False)
+    _conceal: Concealer = attrs.field(factory=Concealer, init=False)
     _transit: _Transit = attrs.field(init=False)
     _ticks: int = attrs.field(default=0, init=False)
     _least: int = attrs.field(default=1 << 30, init=False)
@@ -204,10 +193,11 @@ class JitterBuffer:
         self._transit.note(now * SAMPLE_RATE_HZ - self._media)
         if not self._chunks and self._off_time(packet, position, len(samples)):
             position = self._cursor + self._reserve
+            self._debt = 0
         self._timestamp, self._position = packet.timestamp, position
         self._chunks.append((position, self._sequence, samples))
         self._tail = max(self._tail, position + len(samples) // SAMPLE_BYTES)
-        if self._tail - self._cursor > self._highest + _FADE or len(self._chunks) > _MOST_CHUNKS:
+        if self._tail - self._cursor > self._highest + FADE_SAMPLES or len(self._chunks) > _MOST_CHUNKS:
             self._make_room()
         return Arrival.QUEUED
 
@@ -260,10 +250,11 @@ class JitterBuffer:
         self._media = packet.timestamp
         self._transit.note(now * SAMPLE_RATE_HZ - self._media)
         position = max(self._tail if self._chunks else 0, self._cursor + self._reserve)
+        self._debt = 0
         self._timestamp, self._position = packet.timestamp, position
         self._chunks.append((position, self._sequence, samples))
         self._tail = position + len(samples) // SAMPLE_BYTES
-        if self._tail - self._cursor > self._highest + _FADE:
+        if self._tail - self._cursor > self._highest + FADE_SAMPLES:
             self._make_room()
         return Arrival.QUEUED
 
@@ -292,7 +283,7 @@ class JitterBuffer:
             chunks
             and chunks[0][0] == self._cursor
             and len(chunks[0][2]) == FRAME_BYTES
-            and not (self._made_up or self._adjust or self._debt)
+            and not (self._conceal.made_up or self._adjust or self._debt)
         ):  # nearly every tick
             _, self._played, frame = chunks.pop(0)
             self._cursor += FRAME_SAMPLES
@@ -301,10 +292,10 @@ class JitterBuffer:
         else:
             made = self._adjusted() if self._adjust else self._assemble()
             if made is None:
-                self._before_last, self._last = self._last, SILENCE
+                self._conceal.note(SILENCE)
                 return None
             frame = made
-        self._before_last, self._last = self._last, frame
+        self._conceal.note(frame)
         self._watch()
         return frame
 
@@ -328,14 +319,14 @@ class JitterBuffer:
     def _adjusted(self) -> Frame | None:
         """Carry out a change of the delay, or wait for a better moment."""
         self._patience -= 1
-        if pcm.rms(self._last) > _QUIET_RMS and self._patience > 0:
+        if pcm.rms(self._conceal.last) > _QUIET_RMS and self._patience > 0:
             return self._assemble()
         if self._adjust < 0:
             self._adjust = 0
-            if self._hush or self._made_up:
+            if self._hush or self._conceal.made_up:
                 return self._assemble()
             self.counts.stretched += 1
-            return self._make_up(FRAME_SAMPLES)
+            return self._conceal.make_up(FRAME_SAMPLES)
         self._adjust = 0
         first = self._assemble()
         if first is None or self._tail - self._cursor < FRAME_SAMPLES:
@@ -351,93 +342,62 @@ class JitterBuffer:
         while (need := FRAME_SAMPLES - len(made) // SAMPLE_BYTES) > 0:
             self._forget_played()
             if not self._chunks:
-                part = self._run_dry(need)
+                size, part = need, self._run_dry(need)
             else:
                 position, sequence, samples = self._chunks[0]
                 gap = position - self._cursor
                 if gap > 0:
-                    part = self._bridge(gap, need, sequence)
-                    if part == b"":
-                        continue
-                elif not samples:
+                    gap -= self._settle(gap)
+                    size = min(gap, need)
+                    part = self._bridge(size, sequence) if size else b""
+                elif samples:
+                    part = self._take(samples[-gap * SAMPLE_BYTES : (need - gap) * SAMPLE_BYTES])
+                    size, real = len(part) // SAMPLE_BYTES, True
+                else:
                     self._chunks.pop(0)
                     self._played, self._hush = sequence, True
                     continue
-                else:
-                    part = self._take(-gap, need, samples)
-                    real = True
-            heard = heard or part is not None
-            made += bytes(need * SAMPLE_BYTES) if part is None else part
+            heard = heard or bool(part)
+            made += bytes(size * SAMPLE_BYTES) if part is None else part
         self.counts.played += real
         return made if heard else None
 
-    def _take(self, skip: int, need: int, samples: bytes) -> bytes:
-        """Real sound from the first chunk, blended in if what came before was made up."""
-        part = samples[skip * SAMPLE_BYTES : (skip + need) * SAMPLE_BYTES]
+    def _take(self, part: bytes) -> bytes:
+        """Real sound, blended in if what came before was made up."""
         self._cursor += len(part) // SAMPLE_BYTES
-        if 0 < self._made_up < _FADE:
-            size = min(_BLEND * SAMPLE_BYTES, len(part))
-            old = self._made(size // SAMPLE_BYTES)
-            part = pcm.crossfade(old, part[:size]) + part[size:]
         if self._debt:  # the packet that playout waited for was late, not lost: the delay has grown
             self.counts.stretched += self._debt // FRAME_SAMPLES
-        self._made_up = self._debt = 0
+            self._debt = 0
         self._hush = False
-        return part
+        return self._conceal.blend(part)
 
-    def _bridge(self, gap: int, need: int, sequence: int) -> bytes | None:
-        """`gap` samples are missing before the next chunk: b"" when they have been bridged already; None is silence."""
-        if self._debt:
-            paid = min(gap, self._debt)
-            self._cursor += paid
-            self._debt -= paid
-            if paid == gap:
-                self._debt = 0
-                return b""
-            gap -= paid
-        size = min(gap, need)
+    def _settle(self, gap: int) -> int:
+        """Step over as much of a gap as playout has spent waiting in front of it."""
+        paid = min(gap, self._debt)
+        self._cursor += paid
+        self._debt -= paid
+        return paid
+
+    def _bridge(self, size: int, sequence: int) -> bytes | None:
+        """Stand in for `size` samples that are missing before the packet `sequence`; None is silence."""
         self._cursor += size
         # A peer that sends nothing in silence leaves a gap in time but none in the numbers.
         if self._hush or self._played is None or sequence == self._played + 1 or sequence - self._played > 0xFFFF:
-            return bytes(size * SAMPLE_BYTES) if size < FRAME_SAMPLES else None
-        return self._make_up(size)
+            return None
+        return self._made_up(size)
 
     def _run_dry(self, need: int) -> bytes | None:
         """Nothing is left on the line: wait a little for what may come late, then let the line run on."""
         if self._hush:
             self._cursor += need
             return None
-        if self._debt + need <= _FADE:
+        if self._debt + need <= FADE_SAMPLES:
             self._debt += need
         else:
             self._cursor += need
-        return self._make_up(need)
+        return self._made_up(need)
 
-    def _make_up(self, size: int) -> bytes | None:
-        """Sound in place of lost sound: the last period over and over, dying away; None when it has."""
-        if self._made_up == 0:
-            self._period = self._last_period()
-        if self._made_up >= _FADE or not self._period:
-            self._made_up += size
-            return None
-        part = self._made(size)
-        self._made_up += size
-        self.counts.concealed += 1
+    def _made_up(self, size: int) -> bytes | None:
+        part = self._conceal.make_up(size)
+        self.counts.concealed += part is not None
         return part
-
-    def _made(self, size: int) -> bytes:
-        """`size` samples of the repeated period from where it stands, with the gain of that place."""
-        phase = self._made_up * SAMPLE_BYTES % len(self._period)
-        wanted = size * SAMPLE_BYTES
-        repeated = (self._period * (2 + wanted // len(self._period)))[phase : phase + wanted]
-        start = max(0.0, 1 - self._made_up / _FADE)
-        return pcm.faded(repeated, start, max(0.0, start - size / _FADE))
-
-    def _last_period(self) -> bytes:
-        """The last pitch period (or a multiple) of what was played: how far back its end is found once more."""
-        history = self._before_last + self._last
-        if not pcm.peak(history):
-            return b""
-        pattern = history[-_PATTERN * SAMPLE_BYTES :]
-        offset, _ = pcm.audioop.findfit(history[: -_SHORTEST_PERIOD * SAMPLE_BYTES], pattern)
-        return history[(offset + _PATTERN) * SAMPLE_BYTES :]

@@ -191,7 +191,7 @@ class Config:
     http: HttpSettings = attrs.field(factory=HttpSettings)
     webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
     dial: DialSettings = attrs.field(factory=DialSettings)
-    domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=credentials_of, metadata={"key": "domain"})
+    domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=domains_of, metadata={"key": "domain"})
     now_utc: Callable[[], datetime.datetime] = now_utc
     """The wall clock; not a key of the file."""
 

@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anycorn
 import structlog
@@ -19,9 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..transport.errors import AddressInUse, AddressUnavailable
 from ..transport.network import Address, family_of
-
-if TYPE_CHECKING:
-    from trio import TaskStatus
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +30,9 @@ HEAD_BYTES = 16 * 1024
 MESSAGE_BYTES = 64 * 1024  # of a websocket
 
 
-async def serve(app: ASGIApp, bind: Address, *, task_status: TaskStatus[Address] = trio.TASK_STATUS_IGNORED) -> None:
+async def serve(
+    app: ASGIApp, bind: Address, *, task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Serve `app` on `bind` until cancelled; reports the address with its real port once it listens.
 
     Raises AddressInUse or AddressUnavailable before that, nothing after.
@@ -47,10 +46,7 @@ async def serve(app: ASGIApp, bind: Address, *, task_status: TaskStatus[Address]
             try:
                 async with trio.open_nursery() as nursery:
                     # anycorn closes what it is given, so each run gets a duplicate of the socket.
-                    run = functools.partial(
-                        anycorn.serve, quiet(app), settings(os.dup(listening.fileno())), mode="asgi"
-                    )
-                    await nursery.start(run)
+                    await nursery.start(run_once, app, os.dup(listening.fileno()))
                     if not reported:
                         task_status.started((host, port))
                         reported = True
@@ -61,7 +57,7 @@ async def serve(app: ASGIApp, bind: Address, *, task_status: TaskStatus[Address]
 
 
 async def run_once(
-    app: ASGIApp, descriptor: int, *, task_status: TaskStatus[object] = trio.TASK_STATUS_IGNORED
+    app: ASGIApp, descriptor: int, *, task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """anycorn on one listening descriptor, which it closes in the end."""
     await anycorn.serve(quiet(app), settings(descriptor), mode="asgi", task_status=task_status)

@@ -137,7 +137,6 @@ class Performed:
     """A verb is done. With `parameters` it asks for its action request; `None` goes on to the next verb."""
 
     parameters: Parameters | None = None
-    alerts: tuple[Alert, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -294,10 +294,11 @@ class WebhookClient:
     async def _authorized(self, delivery: _Delivery, method: str, target: Target, form: Params) -> _Answer:
         """One attempt; a 401 is answered with the credentials of the URL, or of the call so far."""
         credentials = delivery.session.credentials
+        body = encode(form).encode("ascii") if method != "GET" else b""
         challenged = 0
         while True:  # unasked, asked, asked again because the nonce is stale
-            answer_given = credentials.header(method, target, self.new_token)
-            answer = await self._ask(delivery, method, target, form, answer_given)
+            answer_given = credentials.header(method, target, body, self.new_token)
+            answer = await self._ask(delivery, method, target, form, body, answer_given)
             challenged += 1
             if answer.status != 401 or challenged == 3:
                 return answer
@@ -306,7 +307,13 @@ class WebhookClient:
                 return answer
 
     async def _ask(
-        self, delivery: _Delivery, method: str, target: Target, form: Params, authorization: str | None
+        self,
+        delivery: _Delivery,
+        method: str,
+        target: Target,
+        form: Params,
+        body: bytes,
+        authorization: str | None,
     ) -> _Answer:
         """One request and its answer; from the cache where that may be."""
         now = trio.current_time()
@@ -317,7 +324,6 @@ class WebhookClient:
         entry = self.cache.find(target.url) if shared else None
         if entry is not None and entry.fresh_until > now:
             return _Answer(entry.status, entry.headers, entry.body, True, entry)
-        body = encode(form).encode("ascii") if method != "GET" else b""
         headers = [*self._headers(delivery, target, authorization, cookie), *self._about(method, target, form, body)]
         if entry is not None:
             headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in entry.conditions()]

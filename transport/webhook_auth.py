@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 import attrs
 
+from ..sip import digest
 from .webhook_target import Target
 
 # token68 and auth-param of RFC 9110 section 11.2, 11.3; quoted-string with its escapes
 PARAM = re.compile(r'[ \t]*,?[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^ \t,"]*))')
 SCHEME = re.compile(r"[ \t,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[ \t]|,|$)(?![ \t]*=)")
 TOKEN68 = re.compile(r"[ \t]+[0-9A-Za-z._~+/-]+=*(?=[ \t]*(?:,|$))")
-
-HASHES: Mapping[str, Callable[[bytes], str]] = {
-    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
-    "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
-}
-STRENGTH = ("SHA-256", "MD5")
-"""Digest algorithms in the order they are preferred."""
 
 
 @attrs.frozen
@@ -38,32 +32,24 @@ class Challenge:
         return self.params.get("realm")
 
     @property
-    def stale(self) -> bool:
-        return self.params.get("stale", "").lower() == "true"
-
-    @property
-    def algorithm(self) -> str:
-        """`MD5` or `SHA-256`, upper case, without `-sess`."""
-        return self.params.get("algorithm", "MD5").upper().removesuffix("-SESS")
-
-    @property
-    def session_variant(self) -> bool:
-        return self.params.get("algorithm", "").upper().endswith("-SESS")
-
-    @property
-    def qops(self) -> frozenset[str]:
-        return frozenset(part.strip().lower() for part in self.params.get("qop", "").split(",") if part.strip())
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can be answered here: a realm is there, and for Digest a nonce, an algorithm and a qop we know."""
-        if self.realm is None:
-            return False
-        if self.scheme == "basic":
-            return True
-        if self.scheme != "digest" or "nonce" not in self.params or self.algorithm not in HASHES:
-            return False
-        return not self.qops or "auth" in self.qops
+    def as_digest(self) -> digest.Challenge | None:
+        """What a Digest challenge asks for; None when it cannot be answered here (algorithm, qop, no nonce)."""
+        if self.scheme != "digest" or self.realm is None or "nonce" not in self.params:
+            return None
+        algorithm = self.params.get("algorithm", digest.MD5).upper()
+        offered = [part.strip().lower() for part in self.params.get("qop", "").split(",") if part.strip()]
+        qop = next((name for name in ("auth", "auth-int") if name in offered), None)
+        if algorithm not in digest.ALGORITHMS or (offered and qop is None):
+            return None
+        return digest.Challenge(
+            self.realm,
+            self.params["nonce"],
+            algorithm,
+            "algorithm" in self.params,
+            qop or "",
+            self.params.get("opaque"),
+            self.params.get("stale", "").lower() == "true",
+        )
 
 
 def parse_challenges(values: Iterable[str]) -> list[Challenge]:
@@ -84,12 +70,15 @@ def parse_challenges(values: Iterable[str]) -> list[Challenge]:
     return challenges
 
 
-def choose(challenges: Iterable[Challenge]) -> Challenge | None:
-    """The strongest challenge that can be answered: Digest before Basic, SHA-256 before MD5."""
-    usable = [challenge for challenge in challenges if challenge.usable]
-    digests = [challenge for challenge in usable if challenge.scheme == "digest"]
-    digests.sort(key=lambda challenge: STRENGTH.index(challenge.algorithm))
-    return next(iter(digests or usable), None)
+def choose(challenges: Iterable[Challenge]) -> digest.Challenge | Literal["basic"] | None:
+    """The strongest challenge that can be answered: Digest before Basic, SHA-256 before MD5; None: there is none."""
+    known = list(challenges)
+    digests = [asked for challenge in known if (asked := challenge.as_digest) is not None]
+    if digests:
+        return min(digests, key=lambda asked: digest.ALGORITHMS.index(asked.algorithm))
+    if any(challenge.scheme == "basic" and challenge.realm is not None for challenge in known):
+        return "basic"
+    return None
 
 
 @attrs.define(eq=False)
@@ -98,50 +87,18 @@ class Answerer:
 
     user: str
     password: str
-    challenge: Challenge
+    challenge: digest.Challenge | Literal["basic"]
     count: int = 0
 
-    def header(self, method: str, target: Target, cnonce: str) -> str:
+    def header(self, method: str, target: Target, body: bytes, cnonce: str) -> str:
         """The `Authorization` value of one request."""
-        if self.challenge.scheme == "basic":
+        if self.challenge == "basic":
             raw = f"{self.user}:{self.password}".encode()
             return f"Basic {base64.b64encode(raw).decode('ascii')}"
-        return self._digest(method, target.path, cnonce)
-
-    def _digest(self, method: str, uri: str, cnonce: str) -> str:
-        """RFC 7616 section 3.4; without qop the older form of RFC 2617."""
-        given = self.challenge.params
-        digest = HASHES[self.challenge.algorithm]
-        nonce, realm = given["nonce"], self.challenge.realm or ""
         self.count += 1
-        nc = f"{self.count:08x}"
-        secret = digest(f"{self.user}:{realm}:{self.password}".encode())
-        if self.challenge.session_variant:
-            secret = digest(f"{secret}:{nonce}:{cnonce}".encode())
-        request = digest(f"{method}:{uri}".encode())
-        middle = f"{nonce}:{nc}:{cnonce}:auth" if self.challenge.qops else nonce
-        parts = [
-            f"username={quoted(self.user)}",
-            f"realm={quoted(realm)}",
-            f"nonce={quoted(nonce)}",
-            f"uri={quoted(uri)}",
-            f'response="{digest(f"{secret}:{middle}:{request}".encode())}"',
-        ]
-        if "algorithm" in given:
-            parts.append(f"algorithm={given['algorithm']}")
-        if "opaque" in given:
-            parts.append(f"opaque={quoted(given['opaque'])}")
-        if self.challenge.qops:
-            parts += ["qop=auth", f"nc={nc}", f'cnonce="{cnonce}"']
-        elif self.challenge.session_variant:
-            parts.append(f'cnonce="{cnonce}"')
-        return f"Digest {', '.join(parts)}"
-
-
-def quoted(text: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4)."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+        return self.challenge.answer(
+            method, target.path, self.user, self.password, body=body, nc=self.count, cnonce=cnonce
+        )
 
 
 @attrs.define(eq=False)
@@ -150,14 +107,14 @@ class Credentials:
 
     _answerers: dict[tuple[str, str, int], Answerer] = attrs.field(factory=dict)
 
-    def header(self, method: str, target: Target, cnonce: Callable[[], str]) -> str | None:
+    def header(self, method: str, target: Target, body: bytes, cnonce: Callable[[], str]) -> str | None:
         """`Authorization` for a server that has asked before in this call; None for all others."""
         if not self._answerers:
             return None
         answerer = self._answerers.get(target.origin)
         if answerer is None or (target.user is not None and (target.user, target.password) != self._who(answerer)):
             return None
-        return answerer.header(method, target, cnonce())
+        return answerer.header(method, target, body, cnonce())
 
     def learn(self, challenges: list[Challenge], target: Target, *, answered: bool) -> bool:
         """Take the challenge of a 401; whether repeating the request with `header` makes sense.
@@ -172,7 +129,8 @@ class Credentials:
             user, password = self._who(known)
         else:
             return False
-        if challenge is None or (answered and not challenge.stale):
+        stale = challenge is not None and challenge != "basic" and challenge.stale
+        if challenge is None or (answered and not stale):
             self._answerers.pop(target.origin, None)
             return False
         self._answerers[target.origin] = Answerer(user, password, challenge)

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import attrs
 import trio
 
-from ..transport.network import Address, Network
+from ..transport.network import Address, Listener, Network
 
 HEAD_MAX = 64 * 1024
 BODY_MAX = 1024 * 1024
@@ -116,10 +116,10 @@ Script: TypeAlias = Behaviour | Callable[[Asked], Behaviour]
 NOT_FOUND = Answer(b"no such page", 404, "text/plain")
 
 
-def twiml(verbs: str = "", **changes: object) -> Answer:
-    """A document holding `verbs`; `changes` are fields of `Answer`."""
+def twiml(verbs: str = "", *, delay_s: float = 0.0, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """A document holding `verbs`."""
     body = f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'
-    return attrs.evolve(Answer(body.encode()), **changes)
+    return Answer(body.encode(), delay_s=delay_s, headers=headers)
 
 
 def redirect(location: str, status: int = 302) -> Answer:
@@ -160,28 +160,18 @@ class CustomerApp:
         self, network: Network, address: Address, *, tls: ssl.SSLContext | None = None
     ) -> AsyncIterator[Address]:
         """Serve while the block runs; gives the bound address (port 0 takes a free one)."""
-        async with trio.open_nursery() as nursery:
-            bound: Address = await nursery.start(self.serve, network, address, tls)
+        listener = await network.listen_tcp(address)
+        async with trio.open_nursery() as nursery, listener:
+            nursery.start_soon(self._accept, listener, tls, nursery)
             try:
-                yield bound
+                yield listener.local
             finally:
                 nursery.cancel_scope.cancel()
 
-    async def serve(
-        self,
-        network: Network,
-        address: Address,
-        tls: ssl.SSLContext | None = None,
-        *,
-        task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Serve until cancelled."""
-        listener = await network.listen_tcp(address)
-        async with trio.open_nursery() as nursery, listener:
-            task_status.started(listener.local)
-            while True:
-                stream = await listener.accept()
-                nursery.start_soon(self._connection, stream, tls)
+    async def _accept(self, listener: Listener, tls: ssl.SSLContext | None, nursery: trio.Nursery) -> None:
+        while True:
+            stream = await listener.accept()
+            nursery.start_soon(self._connection, stream, tls)
 
     async def _connection(self, stream: trio.abc.Stream, tls: ssl.SSLContext | None) -> None:
         self.connections += 1

@@ -238,7 +238,7 @@ def tls_failure_of(error: ssl.SSLError) -> WebhookError:
         if error.verify_code in (CERTIFICATE_HAS_EXPIRED, CERTIFICATE_NOT_YET_VALID):
             return CertificateExpired(error.verify_message)
         return CertificateUntrusted(error.verify_message)
-    reason = error.reason or str(error)
+    reason = getattr(error, "reason", None) or str(error)  # an error that OpenSSL did not make has no reason
     if reason in NOT_TLS:
         return HttpViolation(f"the server does not speak TLS on this port ({reason})")
     return TlsHandshakeFailed(reason)

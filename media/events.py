@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import attrs
 
+from .sdp.negotiate import Agreed
 from .sinks import Ring
 from .sources import Source
 
@@ -26,37 +27,13 @@ class Track(enum.Enum):
     OUTBOUND = "outbound"
 
 
-@attrs.frozen(kw_only=True)
-class Stream:
-    """One leg's audio as offer and answer have settled it (RFC 3264)."""
-
-    remote: Address | None
-    """Where the peer wants its RTP (`c=` and `m=`); None when it wants none (`c=0.0.0.0`)."""
-    remote_rtcp: Address | None
-    """Where the peer wants its RTCP: `a=rtcp` (RFC 3605) or the port above; None for none."""
-    codec: str
-    """What we send: `PCMU` or `PCMA`."""
-    payload_type: int
-    """The number we send it under."""
-    accepted: tuple[tuple[int, str], ...]
-    """What the peer may send: payload type and codec name, audio only."""
-    dtmf_out: int | None = None
-    """Payload type of telephone-event towards the peer (RFC 4733); None when it takes none."""
-    dtmf_in: int | None = None
-    """Payload type of telephone-event from the peer."""
-    sending: bool = True
-    """Whether we may send: False while the peer holds us (`sendonly`, `inactive`, `c=0.0.0.0`)."""
-    receiving: bool = True
-    """Whether the peer is to send: False while it is `recvonly` or `inactive`."""
-    signalled_from: str | None = None
-    """IP address the peer's signalling came from; vouches for media from that address (a phone behind a NAT)."""
-
-
 @attrs.frozen
 class SetRemote:
     """The outcome of an offer and its answer; also of every later one. May move, hold, resume, change the codec."""
 
-    stream: Stream
+    agreed: Agreed
+    signalled_from: str | None = None
+    """IP address the peer's signalling comes from; vouches for media from there (a phone behind a NAT)."""
 
 
 @attrs.frozen
@@ -191,6 +168,13 @@ class RecordingDone:
     """Samples that are silence in the file because the disk could not keep up; 0 in life."""
     error: str | None = None
     """Why the file is incomplete or missing; None for a whole one."""
+
+
+@attrs.frozen
+class FeedOverflowed:
+    """More was fed than the play queue holds; the samples of that length were dropped."""
+
+    lost_ms: float
 
 
 @attrs.frozen

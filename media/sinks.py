@@ -76,6 +76,8 @@ class Recording:
     """All samples so far, lost ones included: the recording's length."""
     lost_samples: int = 0
     ended: bool = False
+    on_end: Callable[[], None] | None = None
+    """Called when the last sample is in; must not wait."""
     _buffer: bytearray = attrs.field(factory=bytearray, init=False)
     _gap_bytes: int = attrs.field(default=0, init=False)
     """Length of the silence that stands behind the buffer for samples that found no room."""
@@ -102,7 +104,10 @@ class Recording:
             self._buffer += bytes(size)
 
     def end(self) -> None:
-        self.ended = True
+        if not self.ended:
+            self.ended = True
+            if self.on_end is not None:
+                self.on_end()
 
     def take(self) -> Batch:
         """Everything collected since the last call."""

@@ -1,0 +1,349 @@
+"""The beat plane: one task, one 20 ms beat for every media leg, plain non-blocking sockets.
+
+A task for each leg costs a scheduler round a packet; a loop that calls a plain `tick` of each leg does not
+(docs/architecture.md, "The beat"). The beat paces itself by absolute time: beat n is due at start + n · 20 ms, so
+nothing drifts. After a late wake-up it catches up by at most `BURST` packets a leg at a time, and what lies further
+back than `LONGEST_LAG` beats is given up: timestamps jump over it, sequence numbers do not.
+
+A leg that raises, in its tick, on a packet or because its owner takes no more events, is taken out alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+import structlog
+import trio
+
+from ...media.events import MediaEvent, MediaOrder, QualityMeasured, Record, RecordingDone
+from ...media.frames import FRAME_S
+from ...media.plane import LegListener, LegSpec, MediaIds, PlaneLeg
+from ...media.session import MediaSession
+from ...media.sinks import Recording, Ring
+from ...transport.errors import Unreachable
+from ...transport.network import UdpSocket
+from ...transport.rtp import PortPair, Readiness, RtpPorts
+from ..actor import Actor
+from ..messages.lifecycle import Stop
+from .disk import RecordingDisk
+
+BURST: Final = 3
+"""Packets that a leg sends at once at most, when the beat is late."""
+CATCH_UP_GAP_S: Final = FRAME_S / 2
+"""Between two such bursts."""
+LONGEST_LAG: Final = 50
+"""Beats (1 s) that are made up for; a machine that slept longer skips the rest."""
+READ_GAP_S: Final = 0.004
+"""Packets that arrive within that time are read in one go: precise enough for jitter, and five wake-ups a beat at most."""
+DRAIN: Final = 32
+"""Datagrams read from one socket at a time, so that a flood on one leg cannot hold up the others."""
+
+log = structlog.get_logger(__name__)
+
+
+@attrs.define(eq=False)
+class _Inlet:
+    """One socket of one leg."""
+
+    leg: BeatLeg
+    socket: UdpSocket
+    receive: Callable[[bytes, tuple[str, int], float], None]
+
+    def drain(self, now: float) -> None:
+        for _ in range(DRAIN):
+            datagram = self.socket.recv_nowait()
+            if datagram is None:
+                return
+            self.receive(datagram.data, datagram.remote, now)
+
+
+@attrs.define(eq=False)
+class BeatLeg:
+    """One leg on the beat (a `PlaneLeg`): its sockets, its session, and whom it tells."""
+
+    plane: BeatPlane
+    spec: LegSpec
+    listener: LegListener
+    ports: PortPair
+    session: MediaSession
+    send_failures: int = 0
+    """Packets that could not be sent at all: no route, no room."""
+    closed: bool = False
+    _recordings: int = 0
+    """Files that are not closed yet."""
+    _last: QualityMeasured | None = None
+    _done: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _inlets: tuple[_Inlet, ...] = attrs.field(default=(), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._inlets = (
+            _Inlet(self, self.ports.rtp, self.session.receive),
+            _Inlet(self, self.ports.rtcp, self.session.receive_report),
+        )
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def rtp_address(self) -> tuple[str, int]:
+        return self.ports.rtp.local
+
+    @property
+    def rtcp_address(self) -> tuple[str, int]:
+        return self.ports.rtcp.local
+
+    @property
+    def inlets(self) -> tuple[_Inlet, ...]:
+        return self._inlets
+
+    def apply(self, order: MediaOrder) -> None:
+        if self.closed:
+            return
+        if isinstance(order, Record):
+            recording = Recording(order.id, order.path)
+            self._recordings += 1
+            self.plane.disk.start(recording, self._recording_done)
+            self.session.record(recording, order.track)
+        else:
+            self.session.apply(order, trio.current_time())
+
+    def tick(self, now: float) -> None:
+        """One beat: send what is due, tell what has happened."""
+        for data, remote in self.session.tick(now):
+            self._send(self.ports.rtp, data, remote)
+        if self.session.reports_due:
+            self._send_reports()
+        if self.session.events:
+            self.listener.media_events(self.session.take_events())
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.session.close(trio.current_time())
+        self._send_reports()
+        self.plane.remove(self)
+        events = self.session.take_events()
+        if events and isinstance(events[-1], QualityMeasured):
+            self._last = events.pop()
+        self._tell_after_close(events)
+        self._settle()
+
+    async def wait_closed(self) -> None:
+        await self._done.wait()
+
+    def broke(self, error: Exception) -> None:
+        """The plane has caught `error` from this leg: out with it, and nobody else."""
+        self.plane.remove(self)
+        self.session.end_recordings()
+        try:
+            self.listener.media_failed(error)
+        except Exception:
+            log.exception("a leg's owner could not be told of its failure", leg=self.name)
+        self._settle()
+
+    def shut(self) -> None:
+        """Mark closed and free the ports; the plane's part of `close` and `broke`."""
+        self.closed = True
+        self.ports.close()
+
+    def _send(self, socket: UdpSocket, data: bytes, remote: tuple[str, int]) -> None:
+        try:
+            sent = socket.send_nowait(data, remote)
+        except Unreachable as error:
+            # A peer may name an address that no route leads to: its fault and not ours, and it may name another later.
+            sent = False
+            if not self.send_failures:
+                log.warning("media cannot be sent", leg=self.name, error=str(error))
+        if not sent:
+            self.send_failures += 1
+
+    def _send_reports(self) -> None:
+        for data, remote in self.session.take_reports():
+            self._send(self.ports.rtcp, data, remote)
+
+    def _recording_done(self, done: RecordingDone) -> None:
+        self._recordings -= 1
+        if self.closed:
+            self._tell_after_close([done])
+            self._settle()
+        else:
+            try:
+                self.listener.media_events([done])
+            except Exception as error:
+                self.broke(error)
+
+    def _tell_after_close(self, events: Sequence[MediaEvent]) -> None:
+        if not events:
+            return
+        try:
+            self.listener.media_events(events)
+        except Exception as error:
+            # The owner has usually gone before its leg: the facts have nobody left to go to.
+            log.debug("nobody hears of a closed leg", leg=self.name, error=repr(error))
+
+    def _settle(self) -> None:
+        """After the last recording, the figures: the last word of a leg."""
+        if self._recordings or self._done.is_set():
+            return
+        if self._last is not None:
+            self._tell_after_close([self._last])
+        self._done.set()
+
+
+@attrs.define(eq=False)
+class BeatPlane:
+    """The plane: opens legs, couples them, and beats while `run` runs (a `MediaPlane`).
+
+    `run` may be started again after a crash: the legs are still there and go on.
+    """
+
+    ports: RtpPorts
+    ids: MediaIds
+    unix_time: Callable[[], float]
+    """Wall-clock seconds since 1970, for the NTP timestamps of RTCP."""
+    disk: RecordingDisk = attrs.field(factory=RecordingDisk)
+    beats_skipped: int = 0
+    """Beats given up because the process was stopped for too long."""
+    _legs: dict[BeatLeg, None] = attrs.field(factory=dict, init=False)
+    _coupled: dict[BeatLeg, BeatLeg] = attrs.field(factory=dict, init=False)
+    _readiness: Readiness[_Inlet] = attrs.field(factory=Readiness, init=False)
+
+    async def open(self, spec: LegSpec, listener: LegListener) -> BeatLeg:
+        ports = await self.ports.open(spec.bind_host)
+        now = trio.current_time()
+        session = MediaSession(
+            ids=self.ids,
+            silent_after_s=math.inf if spec.silent_after_s is None else spec.silent_after_s,
+            unix_offset_s=self.unix_time() - now,
+        )
+        leg = BeatLeg(self, spec, listener, ports, session)
+        self._legs[leg] = None
+        for inlet in leg.inlets:
+            self._readiness.add(inlet.socket, inlet)
+        return leg
+
+    def couple(self, one: PlaneLeg, other: PlaneLeg) -> None:
+        first, second = self._own(one), self._own(other)
+        if self._coupled.get(first) is second or first.closed or second.closed:
+            return
+        self.uncouple(first)
+        self.uncouple(second)
+        to_first = Ring()
+        to_second = to_first if first is second else Ring()
+        first.session.couple(outward=to_second, inward=to_first)
+        if first is not second:
+            second.session.couple(outward=to_first, inward=to_second)
+        self._coupled[first] = second
+        self._coupled[second] = first
+
+    def uncouple(self, leg: PlaneLeg) -> None:
+        one = self._own(leg)
+        other = self._coupled.pop(one, None)
+        if other is None:
+            return
+        self._coupled.pop(other, None)
+        one.session.uncouple()
+        other.session.uncouple()
+
+    def remove(self, leg: BeatLeg) -> None:
+        """Take a leg out: for the leg itself, when it closes or breaks."""
+        self.uncouple(leg)
+        if self._legs.pop(leg, self) is None:
+            for inlet in leg.inlets:
+                self._readiness.remove(inlet.socket)
+        leg.shut()
+
+    def _own(self, leg: PlaneLeg) -> BeatLeg:
+        if not isinstance(leg, BeatLeg) or leg.plane is not self:
+            raise ValueError(f"{leg.name} is no leg of this plane")
+        return leg
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.disk.run, name="recordings to disk")
+            await self._beat()
+
+    async def _beat(self) -> None:
+        start = trio.current_time()
+        done = 0
+        while True:
+            await self._read_until(start + (done + 1) * FRAME_S)
+            now = trio.current_time()
+            # A clock that is woken exactly at its time may read a hair less.
+            due = math.floor((now - start) / FRAME_S + 1e-6) - done
+            if due > LONGEST_LAG:
+                self._skip(due - LONGEST_LAG)
+                done += due - LONGEST_LAG
+                due = LONGEST_LAG
+            self._drain(now)
+            ticks = min(due, BURST)
+            for _ in range(ticks):
+                self._tick(now)
+            done += ticks
+            if due > ticks:
+                await trio.sleep(CATCH_UP_GAP_S)
+
+    async def _read_until(self, due: float) -> None:
+        """Read what arrives until the next beat; returns at `due`, and lets other tasks run in any case."""
+        while trio.current_time() < due:
+            with trio.move_on_at(due) as scope:
+                await self._readiness.wait()
+            if scope.cancelled_caught:
+                return
+            now = trio.current_time()
+            self._drain(now)
+            await trio.sleep_until(min(due, now + READ_GAP_S))
+        await trio.lowlevel.checkpoint()
+
+    def _drain(self, now: float) -> None:
+        for inlet in self._readiness.ready():
+            if inlet.leg.closed:
+                continue
+            try:
+                inlet.drain(now)
+            except Exception as error:
+                self._broke(inlet.leg, error)
+
+    def _tick(self, now: float) -> None:
+        # A copy, as a leg may be closed by what its events set off.
+        for leg in list(self._legs):
+            if leg.closed:
+                continue
+            try:
+                leg.tick(now)
+            except Exception as error:
+                self._broke(leg, error)
+
+    def _skip(self, beats: int) -> None:
+        self.beats_skipped += beats
+        log.warning("the beat was stopped for too long", skipped_ms=round(beats * FRAME_S * 1000))
+        for leg in list(self._legs):
+            leg.session.skip(beats)
+
+    def _broke(self, leg: BeatLeg, error: Exception) -> None:
+        log.error("a media leg failed", leg=leg.name, exc_info=error)
+        leg.broke(error)
+
+
+@attrs.define(eq=False)
+class PlaneActor(Actor[Stop]):
+    """Runs a beat plane under a guard (policy RESTART): a crash of the beat itself leaves the legs in place."""
+
+    plane: BeatPlane
+    _stopped: bool = False
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.plane.run, name="beat")
+            await super().run()
+            nursery.cancel_scope.cancel()
+
+    async def handle(self, message: Stop) -> None:
+        self._stopped = True
+
+    def finished(self) -> bool:
+        return self._stopped

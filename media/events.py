@@ -157,6 +157,16 @@ class SpeechStopped:
 
 
 @attrs.frozen
+class AudioLost:
+    """While speech is watched: no audio arrives (any more), which is not the same as silence."""
+
+
+@attrs.frozen
+class AudioArrived:
+    """While speech is watched: audio arrives (again) after `AudioLost`."""
+
+
+@attrs.frozen
 class RecordingDone:
     """The recording's file is closed."""
 
@@ -210,5 +220,15 @@ class QualityMeasured:
 
 
 MediaEvent: TypeAlias = (
-    MediaFlowing | Played | DigitHeard | SpeechStarted | SpeechStopped | RecordingDone | MediaSilent | QualityMeasured
+    MediaFlowing
+    | Played
+    | DigitHeard
+    | SpeechStarted
+    | SpeechStopped
+    | AudioLost
+    | AudioArrived
+    | RecordingDone
+    | FeedOverflowed
+    | MediaSilent
+    | QualityMeasured
 )

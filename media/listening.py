@@ -1,4 +1,4 @@
-"""The receiving half of one leg: packets that are the peer's in, one frame for each 20 ms step out to whoever listens."""
+"""The receiving half of one leg: the peer's packets in, one frame for each 20 ms step out to whoever listens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 from .dtmf import DigitEnded, DigitEvent, DtmfReceiver
 from .errors import BadEvent
-from .events import DigitHeard, MediaEvent, SpeechStarted, SpeechStopped, Track
+from .events import AudioArrived, AudioLost, DigitHeard, MediaEvent, SpeechStarted, SpeechStopped, Track
 from .frames import FRAME_BYTES, SILENCE, Frame
 from .g711 import Law
 from .jitter import JitterBuffer
@@ -17,6 +17,8 @@ from .rtp import COMFORT_NOISE, RtpPacket
 from .silence import SpeechDetector
 from .sinks import Recording, Ring, Sink
 
+LOST_FRAMES: Final = 10
+"""Without any audio for that long (200 ms) while speech is watched, `AudioLost` is told."""
 LONGEST_PAYLOAD: Final = 8 * 200
 """Octets of G.711 in a packet that is taken: 200 ms, more than any phone puts into one."""
 
@@ -44,7 +46,7 @@ class Listening:
     _outbound: tuple[Sink, ...] = attrs.field(default=(), init=False)
     _playout: JitterBuffer | None = attrs.field(default=None, init=False)
     """None while nobody listens."""
-    _speech: SpeechDetector | None = attrs.field(default=None, init=False)
+    _speech: _SpeechWatch | None = attrs.field(default=None, init=False)
     _digits: DtmfReceiver = attrs.field(factory=DtmfReceiver, init=False)
     _comfort: bool = attrs.field(default=False, init=False)
     """The peer has said that it is silent (RFC 3389) and sends no audio meanwhile."""
@@ -86,9 +88,8 @@ class Listening:
             sink.write(frame)
         if self.outward is not None and not self.muted:
             self.outward.write(frame)
-        # Without any packets there is no silence to be heard either (a recording's silence timer does not run then).
-        if self._speech is not None and (heard is not None or self._comfort):
-            self._listen(self._speech, frame)
+        if self._speech is not None:
+            self._speech.feed(heard, self._comfort)
 
     def played(self, frame: Frame | None) -> None:
         """One frame of what the peer is sent; None for silence."""
@@ -119,7 +120,7 @@ class Listening:
         self._arrange()
 
     def watch_speech(self, on: bool) -> None:
-        self._speech = SpeechDetector() if on else None
+        self._speech = _SpeechWatch(self.events) if on else None
         self._arrange()
 
     def couple(self, outward: Ring | None) -> None:
@@ -150,3 +151,41 @@ class Listening:
         for event in heard:
             if isinstance(event, DigitEnded):
                 self.events.append(DigitHeard(event.digit, event.duration_ms))
+
+
+@attrs.define(eq=False)
+class _SpeechWatch:
+    """Tells where speech starts and stops, and where there is no audio that could be either."""
+
+    events: list[MediaEvent]
+    _detector: SpeechDetector = attrs.field(factory=SpeechDetector)
+    _told: bool | None = None
+    """What was told last: speech, silence, or nothing yet."""
+    _spoken_before_ms: int = 0
+    """Of the detector's sum, when the present speech began."""
+    _missing: int = 0
+    """Frames without audio in a row."""
+
+    def feed(self, heard: Frame | None, comfort: bool) -> None:
+        """One step: what was heard, or None; `comfort` when the peer has said that it is silent."""
+        if heard is None and not comfort:
+            self._missing += 1
+            if self._missing == LOST_FRAMES:
+                self.events.append(AudioLost())
+            return
+        if self._missing >= LOST_FRAMES:
+            self.events.append(AudioArrived())
+        self._missing = 0
+        detector = self._detector
+        before_ms = detector.speech_ms
+        speaking = detector.feed(heard)
+        if speaking is self._told:
+            return
+        if speaking:
+            self._spoken_before_ms = before_ms
+            self.events.append(SpeechStarted())
+        elif self._told or detector.silent_ms >= detector.hangover_ms:
+            self.events.append(SpeechStopped(detector.speech_ms - self._spoken_before_ms, detector.silent_ms))
+        else:
+            return  # at the beginning: not silent for long enough to say so
+        self._told = speaking

@@ -137,12 +137,12 @@ class MediaSession:
             return
         lock.heard(now)
         self._silent_since = now
-        self._reports.heard(packet, now)
+        self._reports.heard(packet, now, packet.payload_type in listening.receive_types)
 
     def receive_report(self, data: bytes, source: Address, now: float) -> None:
         """A datagram has come to the RTCP port."""
-        if self._agreed is not None:
-            self._reports.receive(data, source, now, trusted=self._lock.vouches_for_host(source[0]))
+        if self._agreed is not None and self._lock.vouches_for_host(source[0]):
+            self._reports.receive(data, source, now)
 
     def tick(self, now: float) -> Sequence[Outgoing]:
         """20 ms have passed: the RTP packets to send now, mostly one. Look at `events` and `reports_due` afterwards."""
@@ -196,7 +196,11 @@ class MediaSession:
         return outgoing
 
     def _report_destination(self) -> Address | None:
-        return self._reports.source or (self._agreed.remote_rtcp if self._agreed is not None else None)
+        """Where reports go: where the peer's come from (the NAT has a hole there), else where SDP wants them."""
+        source = self._reports.source
+        if source is not None and self._lock.vouches_for_host(source[0]):
+            return source
+        return None if self._agreed is None else self._agreed.remote_rtcp
 
     def _packet(self, payload_type: int, timestamp: int, payload: bytes) -> bytes:
         """The next packet of our stream."""

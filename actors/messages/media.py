@@ -8,6 +8,8 @@ import attrs
 
 from ...media.events import (
     Address,
+    AudioArrived,
+    AudioLost,
     DigitHeard,
     Feed,
     FeedOverflowed,
@@ -142,6 +144,8 @@ MediaCommand: TypeAlias = (
 
 __all__ = [
     "Address",
+    "AudioArrived",
+    "AudioLost",
     "Couple",
     "DigitHeard",
     "Feed",

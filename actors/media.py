@@ -5,6 +5,7 @@ Packets never pass through here; the plane carries them (`media/plane.py`).
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,7 +22,7 @@ from ..media.sdp.model import SessionDescription
 from ..media.sdp.negotiate import Agreed, LocalMedia
 from ..transport.errors import TransportError
 from .actor import Actor
-from .mailbox import Ref, Reply
+from .mailbox import Ref
 from .messages.media import (
     Couple,
     GetLeg,
@@ -42,3 +43,219 @@ LAST_EVENTS_S: Final = 5.0
 """How long a stopped leg waits for its recordings to be closed."""
 
 log = structlog.get_logger(__name__)
+
+
+class LegNotOpen(Exception):
+    """A bug of ours: a command came before `Prepare`, or a second `Prepare`, or `Settle` without an offer."""
+
+
+@attrs.define(eq=False)
+class _Negotiation:
+    """Whose turn it is, and what was said last (RFC 3264)."""
+
+    local: LocalMedia
+    signalled_from: str | None
+    said: SessionDescription | None = None
+    """The last description of ours that the peer has seen."""
+    offered: SessionDescription | None = None
+    """Our offer that is not answered yet."""
+
+    def answer(self, offer: bytes) -> tuple[bytes, Agreed]:
+        """Our answer to the peer's offer. Raises MediaError, and then nothing has changed."""
+        theirs = sdp.parse(offer)
+        description, agreed = sdp.answer(theirs, self.local)
+        if self.said is not None and description != self.said:
+            # Another description of the same session counts one up, the same one does not (RFC 3264 section 8).
+            local = self.local.renewed()
+            description, agreed = sdp.answer(theirs, local)
+            self.local = local
+        self.said, self.offered = description, None
+        return sdp.render(description), agreed
+
+    def offer(self) -> bytes:
+        """Our offer: the first one, or another for a re-INVITE without one."""
+        description = sdp.offer(self.local, self.said)
+        if self.said is not None and description != self.said:
+            self.local = self.local.renewed()
+            description = sdp.offer(self.local, self.said)
+        self.said = self.offered = description
+        return sdp.render(description)
+
+    def settle(self, answer: bytes) -> Agreed:
+        """What the peer's answer makes of our offer. Raises MediaError, and then nothing has changed."""
+        if self.offered is None:
+            raise LegNotOpen("an answer came, but no offer of ours is open")
+        return sdp.accept(self.offered, sdp.parse(answer), self.local)
+
+
+@attrs.define(eq=False)
+class MediaActor(Actor[MediaCommand]):
+    """The media of one leg (policy REPORT). It is also the plane's listener: events go straight to the call.
+
+    When the plane reports the leg broken, the actor fails with that very error.
+    """
+
+    plane: MediaPlane
+    owner: Ref[MediaEvent]
+    """The call."""
+    ids: MediaIds
+    leg: PlaneLeg | None = None
+    _negotiation: _Negotiation | None = None
+    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _failure: Exception | None = None
+    _stopped: bool = False
+
+    async def run(self) -> None:
+        with self._scope:
+            await super().run()
+        if self._failure is not None:
+            raise self._failure
+
+    # What the plane tells.
+
+    def media_events(self, events: Sequence[MediaEvent]) -> None:
+        for event in events:
+            self.owner.post(event)
+
+    def media_failed(self, error: Exception) -> None:
+        self._failure = error
+        self._scope.cancel()
+
+    # What the call commands.
+
+    async def handle(self, message: MediaCommand) -> None:
+        match message:
+            case Prepare():
+                await self._prepare(message)
+            case Reoffer():
+                self._reoffer(message)
+            case Settle():
+                self._settle(message)
+            case MakeOffer():
+                message.reply.set(LocalDescription(self._negotiated().offer()))
+            case GetLeg():
+                message.reply.set(self._open_leg())
+            case Couple():
+                self.plane.couple(self._open_leg(), message.peer)
+            case Uncouple():
+                self.plane.uncouple(self._open_leg())
+            case Stop():
+                await self._stop()
+            case _:
+                self._open_leg().apply(message)
+
+    async def _prepare(self, message: Prepare) -> None:
+        if self.leg is not None:
+            raise LegNotOpen("the leg has been prepared before")
+        policy = message.policy
+        spec = LegSpec(name=self.mailbox.name, bind_host=policy.bind_host, silent_after_s=policy.silent_after_s)
+        try:
+            if message.offer is not None:
+                sdp.parse(message.offer)  # a peer that cannot be understood needs no ports
+            leg = await self.plane.open(spec, self)
+        except (MediaError, TransportError) as error:
+            message.reply.fail(error)
+            return
+        negotiation = _Negotiation(self._local_media(leg, policy), policy.signalled_from)
+        try:
+            if message.offer is None:
+                description = negotiation.offer()
+            else:
+                description, agreed = negotiation.answer(message.offer)
+                leg.apply(SetRemote(agreed, policy.signalled_from))
+        except MediaError as error:
+            leg.close()
+            message.reply.fail(error)
+            return
+        except BaseException:
+            leg.close()
+            raise
+        self.leg, self._negotiation = leg, negotiation
+        message.reply.set(LocalDescription(description))
+
+    def _local_media(self, leg: PlaneLeg, policy: MediaPolicy) -> LocalMedia:
+        return LocalMedia(
+            address=policy.advertised_host,
+            rtp_port=leg.rtp_address[1],
+            rtcp_port=leg.rtcp_address[1],
+            session_id=self.ids.session_id(),
+            session_name=policy.session_name,
+            laws=tuple(LAWS[name] for name in policy.codecs),
+        )
+
+    def _reoffer(self, message: Reoffer) -> None:
+        negotiation = self._negotiated()
+        try:
+            description, agreed = negotiation.answer(message.offer)
+        except MediaError as error:
+            message.reply.fail(error)
+            return
+        self._open_leg().apply(SetRemote(agreed, negotiation.signalled_from))
+        message.reply.set(LocalDescription(description))
+
+    def _settle(self, message: Settle) -> None:
+        negotiation = self._negotiated()
+        try:
+            agreed = negotiation.settle(message.answer)
+        except MediaError as error:
+            message.reply.fail(error)
+            return
+        self._open_leg().apply(SetRemote(agreed, negotiation.signalled_from))
+        message.reply.set(None)
+
+    async def _stop(self) -> None:
+        self._stopped = True
+        if self.leg is not None:
+            self.leg.close()
+            with trio.move_on_after(LAST_EVENTS_S) as patience:
+                await self.leg.wait_closed()
+            if patience.cancelled_caught:
+                log.warning("recordings of a stopped leg are still being written", leg=self.leg.name)
+
+    def finished(self) -> bool:
+        return self._stopped
+
+    def last_words(self) -> None:
+        if self.leg is not None:
+            self.leg.close()
+
+    def _open_leg(self) -> PlaneLeg:
+        if self.leg is None:
+            raise LegNotOpen("the leg is not prepared yet")
+        return self.leg
+
+    def _negotiated(self) -> _Negotiation:
+        if self._negotiation is None:
+            raise LegNotOpen("the leg is not prepared yet")
+        return self._negotiation
+
+
+def _system_random() -> random.Random:
+    return random.SystemRandom()
+
+
+@attrs.define(eq=False)
+class RandomMediaIds:
+    """The `MediaIds` of life; with a seeded generator in place of the system's, the repeatable ones of a test."""
+
+    generator: random.Random = attrs.field(factory=_system_random)
+
+    def ssrc(self) -> int:
+        return self.generator.getrandbits(32)
+
+    def sequence(self) -> int:
+        """Below 2**15, so that no stream wraps in its first minutes, which SRTP receivers cannot bear (RFC 3711)."""
+        return self.generator.getrandbits(15)
+
+    def timestamp(self) -> int:
+        return self.generator.getrandbits(32)
+
+    def cname(self) -> str:
+        """96 random bits (RFC 7022 section 4.2)."""
+        return f"{self.generator.getrandbits(96):024x}"
+
+    def session_id(self) -> int:
+        return self.generator.getrandbits(62)
+
+    def fraction(self) -> float:
+        return self.generator.random()

@@ -69,6 +69,8 @@ class Record:
     id: str
     path: Path
     track: Track = Track.INBOUND
+    trim: bool = False
+    """Cut silence off both ends of the finished file."""
 
 
 @attrs.frozen
@@ -173,7 +175,9 @@ class RecordingDone:
     id: str
     path: Path
     duration_s: float
-    """Of the audio in the file."""
+    """From its start to its stop."""
+    kept_s: float
+    """Of the audio in the file: less after trimming."""
     lost_samples: int = 0
     """Samples that are silence in the file because the disk could not keep up; 0 in life."""
     error: str | None = None

@@ -9,10 +9,10 @@ import attrs
 
 from .dtmf import check_digits
 from .events import Played
-from .frames import FRAME_BYTES, Frame
+from .frames import FRAME_BYTES, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame
 from .sources import Reader, SampleReader, Source
 
-FEED_LIMIT_BYTES: Final = 10 * 60 * 8000 * 2
+FEED_LIMIT_BYTES: Final = 10 * 60 * SAMPLE_RATE_HZ * SAMPLE_BYTES
 """Ten minutes of fed samples in the queue: applications send faster than real time and count on minutes of room."""
 
 

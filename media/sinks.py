@@ -14,11 +14,11 @@ from typing import Protocol
 
 import attrs
 
-from .sources import SAMPLE_BYTES
+from .frames import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 RING_FRAMES = 10
 """200 ms."""
-RECORDING_BUFFER_BYTES = 60 * 8000 * SAMPLE_BYTES
+RECORDING_BUFFER_BYTES = 60 * SAMPLE_RATE_HZ * SAMPLE_BYTES
 """A minute of audio: what a stuck disk may hold up before samples are lost."""
 
 

@@ -1,7 +1,7 @@
 """Sources: what a leg can be told to play, as immutable descriptions that many calls may share.
 
 A `Source` is opened once for each playing and then read in steps; only the reader has a position. All samples are
-8 kHz, signed 16-bit, mono, in the byte order of the machine (what `audioop` works on).
+8 kHz, signed 16-bit, mono, little endian (`media/frames.py`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Protocol
 
 import attrs
 
-SAMPLE_BYTES = 2
-SAMPLES_PER_MS = 8
+from .frames import SAMPLE_BYTES, SAMPLES_PER_MS
+
 ENDLESS_ROUNDS = 1000
 """How often "loop without end" is played (the bound of `<Play loop="0">` and `<Say loop="0">`)."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .errors import MediaError
 from .sources import Clip
 
 
-class SpeechError(Exception):
+class SpeechError(MediaError):
     """A text could not be spoken: the engine failed, or knows neither voice nor language."""
 
 

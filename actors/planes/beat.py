@@ -37,7 +37,7 @@ CATCH_UP_GAP_S: Final = FRAME_S / 2
 LONGEST_LAG: Final = 50
 """Beats (1 s) that are made up for; a machine that slept longer skips the rest."""
 READ_GAP_S: Final = 0.004
-"""Packets that arrive within that time are read in one go: precise enough for jitter, and five wake-ups a beat at most."""
+"""Packets that arrive within that time are read in one go: precise enough for jitter, and at most five reads a beat."""
 DRAIN: Final = 32
 """Datagrams read from one socket at a time, so that a flood on one leg cannot hold up the others."""
 
@@ -106,7 +106,7 @@ class BeatLeg:
         if isinstance(order, Record):
             recording = Recording(order.id, order.path)
             self._recordings += 1
-            self.plane.disk.start(recording, self._recording_done)
+            self.plane.disk.start(recording, self._recording_done, order.trim)
             self.session.record(recording, order.track)
         else:
             self.session.apply(order, trio.current_time())
@@ -126,9 +126,12 @@ class BeatLeg:
         self.session.close(trio.current_time())
         self._send_reports()
         self.plane.remove(self)
-        events = self.session.take_events()
-        if events and isinstance(events[-1], QualityMeasured):
-            self._last = events.pop()
+        events: list[MediaEvent] = []
+        for event in self.session.take_events():
+            if isinstance(event, QualityMeasured):
+                self._last = event  # told when the recordings are closed
+            else:
+                events.append(event)
         self._tell_after_close(events)
         self._settle()
 

@@ -7,6 +7,7 @@ stands still for longer than a recording's buffer, the recording gets silence in
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 
 import attrs
@@ -15,12 +16,12 @@ import trio
 
 from ...media.errors import MediaError
 from ...media.events import RecordingDone
-from ...media.files import WavWriter
 from ...media.frames import SAMPLE_RATE_HZ
 from ...media.sinks import Batch, Recording
+from ...media.wav import WavWriter, trim
 
 FLUSH_S: Final = 0.5
-"""How much of a recording a power cut may take."""
+"""How much of a recording a killed process loses."""
 LAST_FLUSH_S: Final = 5.0
 """What the last writing may take when the plane ends."""
 SILENCE_CHUNK: Final = 1 << 16
@@ -40,25 +41,45 @@ async def in_worker_thread(function: Callable[[], None], /) -> None:
 
 @attrs.define(eq=False)
 class _File:
-    """One recording and its file. `write` and `close` run on the worker thread, one at a time."""
+    """One recording and its file. What touches the disk runs on a worker thread, one call at a time."""
 
     recording: Recording
     done: Callable[[RecordingDone], None]
+    trim: bool
     writer: WavWriter | None = None
     error: str | None = None
+    """Why the last try failed; a later one may still succeed."""
+    kept_s: float = 0.0
+    """Length of the finished file."""
 
-    def write(self, batch: Batch, last: bool) -> None:
-        if self.error is not None:
-            return
+    @property
+    def behind(self) -> bool:
+        """Whether the last try failed: what was taken is still in the writer, and no more is taken until it is out."""
+        return self.error is not None and self.writer is not None
+
+    def write(self, batch: Batch | None) -> None:
+        """Append what was collected; on the worker thread."""
+        self.error = None
         try:
             if self.writer is None:
                 self.writer = WavWriter(self.recording.path)
-            if batch.samples:
+            if batch is not None:
                 self.writer.write(batch.samples)
-            for at in range(0, batch.silence_bytes, SILENCE_CHUNK):
-                self.writer.write(bytes(min(SILENCE_CHUNK, batch.silence_bytes - at)))
-            if last:
-                self.writer.close()
+                for at in range(0, batch.silence_bytes, SILENCE_CHUNK):
+                    self.writer.write(bytes(min(SILENCE_CHUNK, batch.silence_bytes - at)))
+            self.writer.flush()
+        except OSError as error:
+            self.error = str(error)
+
+    def finish(self, batch: Batch | None) -> None:
+        """Append the rest and close, then cut off silence where asked; on the worker thread."""
+        self.write(batch)
+        if self.writer is None:
+            return
+        try:
+            self.writer.close()
+            self.error = None
+            self.kept_s = trim(self.recording.path) if self.trim else self.writer.duration_s
         except (OSError, MediaError) as error:
             self.error = str(error)
 
@@ -71,54 +92,70 @@ class RecordingDisk:
     _files: dict[Recording, _File] = attrs.field(factory=dict, init=False)
     _wake: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    def start(self, recording: Recording, done: Callable[[RecordingDone], None]) -> None:
+    def start(self, recording: Recording, done: Callable[[RecordingDone], None], trim: bool = False) -> None:
         """Take a recording; `done` is called once, after it has ended and its file is closed. Must not raise."""
-        self._files[recording] = _File(recording, done)
-        recording.on_end = self._woken
+        self._files[recording] = _File(recording, done, trim)
+        recording.on_end = self._ended
 
-    def _woken(self) -> None:
+    def _ended(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
         try:
-            while True:
-                with trio.move_on_after(FLUSH_S):
-                    await self._wake.wait()
-                self._wake = trio.Event()
-                await self._flush()
+            async with trio.open_nursery() as nursery:
+                while True:
+                    with trio.move_on_after(FLUSH_S):
+                        await self._wake.wait()
+                    self._wake = trio.Event()
+                    await self._flush()
+                    for file in self._take_ended():
+                        nursery.start_soon(self._finish, file)
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_FLUSH_S):
                 await self._flush()
+                for file in self._take_ended():
+                    await self._finish(file)
 
     async def _flush(self) -> None:
-        jobs: list[tuple[_File, Batch, bool]] = []
+        """Write what all running recordings have gathered, in one go."""
+        jobs: list[tuple[_File, Batch | None]] = []
         for file in self._files.values():
-            recording = file.recording
-            if recording.pending or recording.ended:
-                jobs.append((file, recording.take(), recording.ended))
+            if file.behind:
+                jobs.append((file, None))
+            elif file.recording.pending and not file.recording.ended:
+                jobs.append((file, file.recording.take()))
         if not jobs:
             return
 
         def write_all() -> None:
-            for file, batch, last in jobs:
-                file.write(batch, last)
+            for file, batch in jobs:
+                file.write(batch)
 
         await self.in_thread(write_all)
-        for file, _, last in jobs:
-            if last:
-                del self._files[file.recording]
-                self._report(file)
+        for file, _ in jobs:
+            if file.error is not None:
+                log.warning("a recording cannot be written", path=str(file.recording.path), error=file.error)
 
-    def _report(self, file: _File) -> None:
+    def _take_ended(self) -> list[_File]:
+        ended = [file for file in self._files.values() if file.recording.ended]
+        for file in ended:
+            del self._files[file.recording]
+        return ended
+
+    async def _finish(self, file: _File) -> None:
+        """Close one file. On its own thread hop, as cutting silence off an hour takes its time."""
         recording = file.recording
+        # When the process ends meanwhile, the thread is waited for: better late than a file without its end.
+        await self.in_thread(partial(file.finish, recording.take()))
         if file.error is not None:
-            log.error("a recording could not be written", path=str(recording.path), error=file.error)
+            log.error("a recording is incomplete", path=str(recording.path), error=file.error)
         file.done(
             RecordingDone(
-                recording.id,
-                recording.path,
-                recording.samples / SAMPLE_RATE_HZ,
-                recording.lost_samples,
-                file.error,
+                id=recording.id,
+                path=recording.path,
+                duration_s=recording.samples / SAMPLE_RATE_HZ,
+                kept_s=file.kept_s,
+                lost_samples=recording.lost_samples,
+                error=file.error,
             )
         )

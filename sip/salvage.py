@@ -24,7 +24,8 @@ def salvage(data: bytes) -> RequestHead | None:
     method = _METHOD.match(first)
     if method is None or first[:4].upper() == "SIP/" or " " not in first[method.end() :]:
         return None
-    return _head_of(method[1], [line.partition(":")[::2] for line in _FOLD.sub(" ", rest).split("\r\n")])
+    lines = (line.partition(":") for line in _FOLD.sub(" ", rest).split("\r\n"))
+    return _head_of(method[1], [(name, value) for name, _, value in lines])
 
 
 def head_of(request: Request) -> RequestHead:

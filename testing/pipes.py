@@ -87,17 +87,20 @@ class Pipe:
                 return self._take(max_bytes)
 
     def _take(self, max_bytes: int) -> bytes:
-        due, piece = self._pieces[0]
-        if not piece:
-            return END
-        taken = piece[:max_bytes]
-        if len(taken) == len(piece):
-            self._pieces.popleft()
-        else:
-            self._pieces[0] = (due, piece[len(taken) :])
-        self._held -= len(taken)
+        """Up to `max_bytes` of what is due: like TCP, it keeps no borders between what was sent apart."""
+        now = trio.current_time()
+        taken: list[bytes] = []
+        room = max_bytes
+        while room and self._pieces and self._pieces[0][0] <= now and self._pieces[0][1]:
+            due, piece = self._pieces.popleft()
+            if len(piece) > room:
+                self._pieces.appendleft((due, piece[room:]))
+                piece = piece[:room]
+            room -= len(piece)
+            taken.append(piece)
+        self._held -= max_bytes - room
         self.wake()
-        return taken
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
 
 class FakeStream(Stream):

@@ -9,6 +9,7 @@ from ..sip.grammar import split_commas
 from ..sip.headers import Headers, key_of
 from ..sip.message import Request, Response
 from ..sip.parse import Limits, parse_datagram
+from ..sip.salvage import head_of
 from ..sip.validate import validate_request, validate_response
 from ..sip.via import Via, default_port, parse_vias
 from .flow import Flow, Malformed, Received
@@ -44,6 +45,8 @@ def admit(message: Request | Response, flow: Flow, now: float, data: bytes = b""
         else:
             validate_response(message)
     except SipError as error:
+        if error.request_head is None and isinstance(message, Request):
+            error.request_head = head_of(message)
         return refuse(data, flow, error)
     return Received(message, flow, now)
 

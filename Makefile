@@ -1,0 +1,52 @@
+# Every target makes the virtual environment .venv when it is missing or stale, and installs the Debian packages that
+# it needs (through sudo where you are not root).
+
+SHELL := /bin/bash
+BIN := .venv/bin
+
+# Phones and tools that the tests call with: SIPp, baresip, and programs to make and measure sound.
+TEST_PACKAGES := sip-tester baresip-core espeak-ng sox
+# sippy, which the benchmarks compare with, compiles parts of itself.
+BENCH_PACKAGES := sip-tester gcc python3-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check format bench lock build clean
+
+help: ## show this
+	@echo "offhook: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+venv: ## make .venv, or bring it up to date
+	@tools/environment
+
+demo: venv ## make a call without a phone: server, web application and scripted phone on this machine
+	@$(BIN)/offhook demo $(ARGS)
+
+test: venv ## run all tests (ARGS="tests/sip -k digest" for some)
+	@tools/packages $(TEST_PACKAGES)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: venv ## ruff, mypy --strict, pyright, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: venv ## lay out the code and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## measure, beside sippy's B2BUA; writes benchmarks/results (minutes)
+	@tools/packages $(BENCH_PACKAGES)
+	@tools/peer-environment
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## write requirements.lock anew with the newest versions that pyproject.toml allows
+	@tools/lock
+
+build: venv ## source distribution and wheel into dist/
+	$(BIN)/python -m build
+
+clean: ## remove what was made
+	rm -rf .venv .venv.lock .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,154 @@
+"""The command line: `offhook serve`, `check-config`, `lint`, `demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import trio
+from cyclopts import App, CycloptsError, Parameter
+
+from .config import Config, ConfigError
+from .load import load
+from .log import REDACTOR, Format, hide, set_up
+from .run import FAILED, MISCONFIGURED, OK, run
+from .version import VERSION
+
+Level = Literal["debug", "info", "warning", "error"]
+ConfigPath = Annotated[Path, Parameter(name=["--config", "-c"], env_var="OFFHOOK_CONFIG")]
+LogFormat = Annotated[Literal["auto", "console", "json"], Parameter(env_var="OFFHOOK_LOG_FORMAT")]
+LogLevel = Annotated[Level, Parameter(env_var="OFFHOOK_LOG_LEVEL")]
+
+DEFAULT_CONFIG = Path("offhook.toml")
+
+app = App(
+    name="offhook",
+    help="""A self-hosted Programmable Voice platform: phones call in over SIP, your web application answers in TwiML.
+
+    Start with `offhook demo`, which needs no phone. Every setting of the file can also be given as an environment
+    variable, `OFFHOOK_SECTION_KEY`; see docs/configuration.md.""",
+    help_epilogue="Exit status: 0 done, 1 failed (port taken, errors in a document), 2 wrong configuration or usage.",
+    version=f"offhook {VERSION}",
+    backend="trio",
+    result_action="return_value",
+    default_parameter=Parameter(negative=()),
+)
+
+
+@app.command
+def serve(config: ConfigPath = DEFAULT_CONFIG, *, log_format: LogFormat = "auto", log_level: LogLevel = "info") -> int:
+    """Serve calls until SIGTERM or Ctrl-C.
+
+    The first signal drains: new calls are refused, live ones may finish (server.drain_s). The second ends at once.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    log_format
+        Lines for people, or JSON; `auto` is for people on a terminal only.
+    log_level
+        Least important kind of line to write.
+    """
+    settings = read_config(config)
+    if settings is None:
+        return MISCONFIGURED
+    set_up(Format(log_format), log_level)
+    hide(settings.account.auth_token, *(user.password for domain in settings.domains for user in domain.credentials))
+    return trio.run(run, settings)
+
+
+@app.command
+def check_config(config: ConfigPath = DEFAULT_CONFIG) -> int:
+    """Check the configuration, bind nothing; prints everything that is wrong (exit 2), or a summary.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    """
+    settings = read_config(config)
+    if settings is None:
+        return MISCONFIGURED
+    print(f"{config}: good")
+    for line in summary(settings):
+        print(f"  {line}")
+    return OK
+
+
+@app.command
+async def lint(document: str, *, method: Literal["GET", "POST"] = "GET") -> int:
+    """Check a TwiML document: prints every problem with line, column and error code; exit 1 when there are errors.
+
+    Parameters
+    ----------
+    document
+        File, http(s) URL, or `-` for standard input.
+    method
+        How to ask for a URL.
+    """
+    from . import lint as linter  # the parser and the HTTP client: only this command needs them
+
+    try:
+        report = linter.lint(await linter.read(document, method))
+    except linter.Unreadable as error:
+        print(f"offhook: {error}", file=sys.stderr)
+        return MISCONFIGURED
+    for line in report.lines:
+        print(line)
+    print(f"{document}: {report.summary}")
+    return FAILED if report.errors else OK
+
+
+@app.command
+async def demo(*, stay: bool = False) -> int:
+    """Make a call without a phone: server, web application and a scripted phone, all on this machine.
+
+    Prints the SIP messages, each webhook with its TwiML, what is carried out and what the phone heard.
+
+    Parameters
+    ----------
+    stay
+        Keep serving after the call and print what a softphone needs to call in.
+    """
+    from .demo import run_demo  # the whole house and the test kit: only this command needs them
+
+    return await run_demo(stay=stay)
+
+
+def read_config(path: Path) -> Config | None:
+    """The configuration, or None after telling everything that is wrong with it."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"offhook: {problem}", file=sys.stderr)
+        return None
+
+
+def summary(config: Config) -> list[str]:
+    """What a configuration amounts to, without its secrets."""
+    lines = [f"data in {config.server.data_dir}"]
+    for transport in ("udp", "tcp", "tls"):
+        addresses = ", ".join(map(str, getattr(config.sip, transport)))
+        later = " (not served by this version)" if transport == "tls" else ""
+        lines.append(f"SIP over {transport.upper()} on {addresses or 'nothing'}{later}")
+    lines.append(f"HTTP on {config.http.bind}{' (asks for the account)' if config.http.exposed else ''}")
+    for domain in config.domains:
+        callers = [f"{sum(user.calls for user in domain.credentials)} users"] if domain.credentials else []
+        callers += [f"{len(domain.ip_access_control)} networks"] if domain.ip_access_control else []
+        who = " and ".join(callers) or "nobody: it has neither credentials nor ip_access_control"
+        target = domain.voice_url if domain.voice_url is not None else "no voice_url: calls get 404"
+        lines.append(f"domain {config.sip.names.full(domain.name)}: {REDACTOR.text(str(target))}; callers: {who}")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; gives the exit status."""
+    try:
+        status = app(list(arguments) if arguments is not None else None, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        return MISCONFIGURED
+    return status if isinstance(status, int) else OK

@@ -1,0 +1,90 @@
+"""`offhook serve`: runs a server until it is told to stop. The first signal drains it, the second ends it at once."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import structlog
+import trio
+
+from ..transport.errors import AddressUnavailable
+from .config import Config, ConfigError
+
+log = structlog.get_logger(__name__)
+
+Drain = Callable[[], Awaitable[object]]
+
+OK, FAILED, MISCONFIGURED = 0, 1, 2
+"""Exit statuses."""
+FILES = 65_536
+"""Descriptors asked for: a bridged call takes four sockets."""
+
+
+async def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT (or until the server gives up); the exit status."""
+    from .server import open_server  # the whole house: not needed to print a help text
+
+    raise_file_limit()
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as at_once:
+            async with open_server(config) as server, trio.open_nursery() as nursery:
+                gc.collect()
+                gc.freeze()  # what is there now stays: later collections need not look at it again
+                nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope, at_once)
+                await server.wait()
+                nursery.cancel_scope.cancel()
+    except BaseException as error:
+        return explain(error)
+    return OK
+
+
+async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope, at_once: trio.CancelScope) -> None:
+    """First signal: `drain`, then cancel `done`. Second: cancel `at_once`, without waiting for anything."""
+
+    async def drain_and_end() -> None:
+        await drain()
+        done.cancel()
+
+    async with trio.open_nursery() as nursery:
+        draining = False
+        async for number in signals:
+            name = signal.Signals(number).name
+            if draining:
+                log.warning("ending at once", signal=name)
+                at_once.cancel()
+                return
+            draining = True
+            log.info("draining; a second signal ends at once", signal=name)
+            nursery.start_soon(drain_and_end)
+
+
+def explain(error: BaseException) -> int:
+    """One clear line for what an operator can mend; everything else goes on as the crash it is."""
+    reasons = list(leaves(error))
+    known = [reason for reason in reasons if isinstance(reason, AddressUnavailable | ConfigError)]
+    if len(known) < sum(not isinstance(reason, trio.Cancelled) for reason in reasons):
+        raise error
+    for text in dict.fromkeys(map(str, known)):
+        print(f"offhook: {text}", file=sys.stderr)
+    return MISCONFIGURED if all(isinstance(reason, ConfigError) for reason in known) else FAILED
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions inside nested groups."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many descriptors as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -19,7 +19,19 @@ MAX_PAYLOAD = 65_507
 class FakeUdpSocket:
     """A `UdpSocket` (see there). Its queue holds what is under way to it, each datagram with its due time."""
 
-    __slots__ = ("_bytes", "_closed", "_count", "_host", "_limit", "_local", "_max", "_queue", "_waiters", "dropped")
+    __slots__ = (
+        "_bytes",
+        "_closed",
+        "_count",
+        "_host",
+        "_known",
+        "_limit",
+        "_local",
+        "_max",
+        "_queue",
+        "_waiters",
+        "dropped",
+    )
 
     def __init__(self, host: FakeHost, local: Address, receive_buffer_bytes: int, max_datagram: int) -> None:
         self._host = host
@@ -30,6 +42,7 @@ class FakeUdpSocket:
         self._bytes = 0
         self._count = 0
         self._closed = False
+        self._known: set[Address] = set()
         self._waiters = trio.lowlevel.ParkingLot()
         self.dropped = 0
         """Datagrams that found the receive buffer full."""
@@ -65,8 +78,10 @@ class FakeUdpSocket:
         host, port = bare(remote[0]), remote[1]
         if self._closed:
             raise Unreachable(show(remote), "bad file descriptor")
-        if not is_numeric(host) or family_of(host) != family_of(self._local[0]) or not 0 < port < 65_536:
-            raise Unreachable(show(remote), "not a numeric address of this family with a port")
+        if remote not in self._known:
+            if not is_numeric(host) or family_of(host) != family_of(self._local[0]) or not 0 < port < 65_536:
+                raise Unreachable(show(remote), "not a numeric address of this family with a port")
+            self._known.add(remote)
         if len(data) > MAX_PAYLOAD:
             raise Unreachable(show(remote), "message too long")
         ours = self._local[0]

@@ -35,7 +35,7 @@ class Target:
     transport: str
     """UDP, TCP, TLS, WS or WSS."""
     address: Address
-    name: str
+    name: str = ""
     """The host as the hop named it: what a certificate has to be for (RFC 5922)."""
 
 

@@ -12,10 +12,12 @@ import os
 import resource
 import socket
 import struct
+from collections.abc import Sequence
 
 import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
+import dns.nameserver
 import dns.rdatatype
 import dns.rdtypes.IN.NAPTR
 import dns.rdtypes.IN.SRV
@@ -217,9 +219,14 @@ class TcpListener(Listener):
 
 
 class TrioNetwork:
-    """The machine's network (see `Network`)."""
+    """The machine's network (see `Network`).
 
-    def __init__(self) -> None:
+    `nameservers` are asked for SRV and NAPTR instead of those in /etc/resolv.conf. Addresses of names come from the
+    C library, as it knows /etc/hosts and the search order of the machine.
+    """
+
+    def __init__(self, nameservers: Sequence[Address] = ()) -> None:
+        self._nameservers = nameservers
         self._threads = trio.CapacityLimiter(LOOKUP_THREADS)
         self._resolver: dns.asyncresolver.Resolver | None = None
 
@@ -337,12 +344,17 @@ class TrioNetwork:
                 raise Unreachable(remote, _words(error)) from error
             return _address(probe.getsockname())[0]
 
+    def _make_resolver(self) -> dns.asyncresolver.Resolver:
+        resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
+        if self._nameservers:
+            resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in self._nameservers]
+        resolver.cache = dns.resolver.LRUCache(1000)
+        return resolver
+
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> list[object]:
         try:
             if self._resolver is None:
-                resolver = dns.asyncresolver.Resolver()
-                resolver.cache = dns.resolver.LRUCache(1000)
-                self._resolver = resolver
+                self._resolver = self._make_resolver()
             answer = await self._resolver.resolve(
                 name,
                 kind,

@@ -79,6 +79,7 @@ async def test_a_wildcard_socket_hears_every_address_of_its_family_and_answers_f
     caller = await phone.udp((TWO, 5060))
     caller.send_nowait(b"a", ("10.0.0.9", 5060))
     asked = four.recv_nowait()
+    assert asked is not None
     assert asked == Datagram(b"a", (TWO, 5060), ("10.0.0.9", 5060))
     four.send_nowait(b"b", asked.remote, asked.local[0])
     four.send_nowait(b"c", asked.remote)

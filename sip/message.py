@@ -8,7 +8,6 @@ passed `validate_request` or `validate_response` no view raises.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Self
 
 import attrs
 
@@ -253,14 +252,6 @@ class Message:
         value = self._one_or_none("Timestamp")
         return None if value is None else parse_timestamp(value)
 
-    def with_headers(self, headers: Headers) -> Self:
-        """The same message with these headers."""
-        raise NotImplementedError
-
-    def with_body(self, body: bytes, content_type: str | None = None) -> Self:
-        """The same message with this body; without a `content_type` the message has none."""
-        raise NotImplementedError
-
     def _one(self, name: str) -> str:
         value = self._one_or_none(name)
         if value is None:
@@ -301,9 +292,11 @@ class Request(Message):
         return Uri.parse(self.request_uri)
 
     def with_headers(self, headers: Headers) -> Request:
+        """The same request with these headers."""
         return Request(self.method, self.request_uri, headers, self.body)
 
     def with_body(self, body: bytes, content_type: str | None = None) -> Request:
+        """The same request with this body; without a `content_type` it has none."""
         headers = _body_headers(self.headers, body, content_type)
         return Request(self.method, self.request_uri, headers, body)
 
@@ -332,7 +325,9 @@ class Response(Message):
         return 200 <= self.status < 300
 
     def with_headers(self, headers: Headers) -> Response:
+        """The same response with these headers."""
         return Response(self.status, self.reason, headers, self.body)
 
     def with_body(self, body: bytes, content_type: str | None = None) -> Response:
+        """The same response with this body; without a `content_type` it has none."""
         return Response(self.status, self.reason, _body_headers(self.headers, body, content_type), body)

@@ -44,13 +44,13 @@ class Hop:
 def next_hop(request: Request) -> Hop:
     """Where `request` is sent: its topmost Route when that router is a loose one, else its Request-URI.
 
-    A strict router is already in the Request-URI (`route_request`). Raises `UnsupportedScheme` when that URI is not
+    A strict router is already in the Request-URI (`route_request`). A sips Request-URI asks for TLS whatever the Route
+    says (8.1.2). Raises `UnsupportedScheme` when that URI is not
     one to send to, `SipError` when it cannot be read.
     """
     routes = request.routes
     uri = routes[0].uri if routes and routes[0].is_loose else request.uri
-    secure = uri.scheme == "sips" or (request.uri.scheme == "sips" and not (routes and routes[0].is_loose))
-    return hop_of(uri, secure=secure)
+    return hop_of(uri, secure=request.uri.scheme == "sips")
 
 
 def hop_of(uri: Uri, *, secure: bool = False) -> Hop:

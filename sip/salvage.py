@@ -19,8 +19,11 @@ _FIELDS: Final = {"from": "from_", "to": "to", "call-id": "call_id", "cseq": "cs
 
 def salvage(data: bytes) -> RequestHead | None:
     """What a stateless answer needs, picked out of bytes that are no valid request; `None` when they are no request."""
-    text = decode(data[:_BYTES].lstrip(b"\r\n").partition(b"\r\n\r\n")[0] + b"\r\n")
-    first, _, rest = text.partition("\r\n")
+    start = data[:_BYTES].lstrip(b"\r\n")
+    head, blank_line, _ = start.partition(b"\r\n\r\n")
+    if not blank_line:  # the last line may have been cut
+        head = head.rpartition(b"\r\n")[0]
+    first, _, rest = decode(head).partition("\r\n")
     method = _METHOD.match(first)
     if method is None or first[:4].upper() == "SIP/" or " " not in first[method.end() :]:
         return None

@@ -56,6 +56,11 @@ def test_a_strict_route_is_already_in_the_request_uri() -> None:
     assert next_hop(secure) == Hop("example.com", None, "TLS", secure=True)
 
 
+def test_a_sips_request_uri_asks_for_tls_whatever_the_route_says() -> None:
+    request = Request("OPTIONS", "sips:bob@example.com", options(("Route", "<sip:edge.example.com;lr>")).headers)
+    assert next_hop(request) == Hop("edge.example.com", None, "TLS", secure=True)
+
+
 def test_a_broken_route_is_an_error() -> None:
     with pytest.raises(BadHeader):
         next_hop(options(("Route", "edge")))

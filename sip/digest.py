@@ -100,6 +100,7 @@ class DigestServer:
     """
 
     secret: bytes
+    """Key of the HMAC: at least 16 random bytes, made anew whenever a server starts, as the counters begin anew."""
     realm: str
     algorithms: tuple[str, ...] = (MD5,)
     """In the order they are offered, one challenge each (RFC 8760 2.4)."""
@@ -116,7 +117,7 @@ class DigestServer:
         if unknown or not self.algorithms:
             raise ValueError(f"digest algorithms {self.algorithms!r}: known are {', '.join(ALGORITHMS)}")
 
-    def challenge(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
+    def challenge(self, now: float, stale: bool = False) -> tuple[str, ...]:
         """Header values to challenge with, one for each algorithm; all share a fresh nonce.
 
         MD5 alone is not named, as some clients take no challenge that names an algorithm.

@@ -85,7 +85,7 @@ class NameAddr:
     @property
     def is_loose(self) -> bool:
         """Whether a Route's router is a loose one: `lr` in its URI (16.12.1.1)."""
-        return "lr" in self.uri.params
+        return self.uri.param("lr") is not None
 
     def with_tag(self, tag: str) -> NameAddr:
         """The same with this tag."""

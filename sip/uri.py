@@ -158,18 +158,23 @@ class Uri:
 
     def param(self, name: str) -> str | None:
         """A parameter's value without escapes; "" when it has none, `None` when it is absent."""
-        value = self.params.get(name)
-        return None if value is None else unescape(value)
+        wanted = name.lower()
+        for key, value in self.params:
+            if unescape(key).lower() == wanted:
+                return "" if value is None else unescape(value)
+        return None
 
     def with_param(self, name: str, value: str | None) -> Uri:
         """The same with parameter `name` set to the plain text `value`."""
         escaped = None if value is None else escape_param(value)
-        lines = self.params.without(name).lines
+        lines = self.without_params(name).params.lines
         return attrs.evolve(self, params=Params((*lines, (name, escaped))))
 
     def without_params(self, *names: str) -> Uri:
         """The same without these parameters."""
-        return attrs.evolve(self, params=self.params.without(*names))
+        unwanted = {name.lower() for name in names}
+        lines = tuple(line for line in self.params if unescape(line[0]).lower() not in unwanted)
+        return attrs.evolve(self, params=Params(lines))
 
     def without_headers(self) -> Uri:
         """The same without its header part, as a Request-URI must be (RFC 3261 19.1.1)."""

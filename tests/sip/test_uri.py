@@ -150,6 +150,12 @@ def test_parameters_and_headers_are_set_and_taken_away() -> None:
     assert str(uri.without_params("LR", "transport")) == "sip:bob@x?a=b"
 
 
+def test_parameters_are_found_whatever_is_escaped_in_their_names() -> None:
+    uri = Uri.parse("sip:bob@x;%6C%72;n%61me=v%61lue%25%34%31")
+    assert (uri.param("lr"), uri.param("name"), uri.param("%6C%72")) == ("", "value%41", None)
+    assert str(uri.without_params("lr").with_param("Name", "x")) == "sip:bob@x;Name=x"
+
+
 @given(st.text())
 def test_escaping_is_undone_by_unescaping(text: str) -> None:
     text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

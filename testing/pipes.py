@@ -169,7 +169,7 @@ class FakeListener(Listener):
     def arrive(self, stream: FakeStream) -> None:
         """A peer has connected."""
         self._waiting.append(stream)
-        self._arrived.unpark()
+        self._arrived.unpark_all()
 
     async def accept(self) -> FakeStream:
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""Sound in place of lost sound: the last pitch period over and over, dying away (after the idea of G.711 appendix I)."""
+"""Sound in place of lost sound: the last pitch period again and again, dying away (the idea of G.711 appendix I)."""
 
 from __future__ import annotations
 

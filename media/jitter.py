@@ -23,6 +23,7 @@ from .frames import (
 )
 from .rtp import RtpPacket
 from .sequence import distance16, distance32
+from .transit import Transit
 
 __all__ = ["Arrival", "JitterBuffer", "PlayoutCounts", "PlayoutRules"]
 
@@ -70,43 +71,10 @@ _MAX_MISORDER: Final = 100
 """How far a sequence number may be ahead and behind (RFC 3550 A.1)."""
 _SEEN_MASK: Final = (1 << _MAX_MISORDER) - 1
 _MOST_CHUNKS: Final = 256
-_WINDOW_PACKETS: Final = 500
 _WINDOW_TICKS: Final = 50
 _PATIENCE_TICKS: Final = 25
 """How long a change of the delay waits for a quiet frame in which nobody hears it."""
 _QUIET_RMS: Final = 250
-
-
-@attrs.define(eq=False)
-class _Transit:
-    """How much later than the fastest packets of the last seconds the others come; samples.
-
-    The floor is the least transit time within two windows, so that a drifting clock moves it along; the peak follows
-    the lateness up by a quarter of each step, so that one stray packet is no reason for a longer delay, and sinks by
-    half in about seven seconds of 20 ms packets.
-    """
-
-    peak: float
-    _floor: float = math.inf
-    _before: float = math.inf
-    _count: int = 0
-
-    def note(self, transit: float) -> None:
-        if transit < self._floor:
-            self._floor = transit
-        lateness = transit - min(self._floor, self._before)
-        if lateness > self.peak:
-            self.peak += (lateness - self.peak) / 4
-        else:
-            self.peak *= 0.998
-        self._count += 1
-        if self._count == _WINDOW_PACKETS:
-            self._before, self._floor, self._count = self._floor, math.inf, 0
-
-    def restart(self) -> None:
-        """Another clock from here on; the peak stays, the network being the same."""
-        self._floor = self._before = math.inf
-        self._count = 0
 
 
 @attrs.define(eq=False)
@@ -145,7 +113,7 @@ class JitterBuffer:
     _debt: int = attrs.field(default=0, init=False)
     """Samples that playout has waited at this place."""
     _conceal: Concealer = attrs.field(factory=Concealer, init=False)
-    _transit: _Transit = attrs.field(init=False)
+    _transit: Transit = attrs.field(init=False)
     _ticks: int = attrs.field(default=0, init=False)
     _least: int = attrs.field(default=1 << 30, init=False)
     """The shortest line after a tick within the window."""
@@ -154,8 +122,8 @@ class JitterBuffer:
     _patience: int = attrs.field(default=0, init=False)
 
     @_transit.default
-    def _start_transit(self) -> _Transit:
-        return _Transit(float((self.rules.initial_ms - FRAME_MS) * SAMPLES_PER_MS))
+    def _start_transit(self) -> Transit:
+        return Transit(float(self._highest), float((self.rules.initial_ms - FRAME_MS) * SAMPLES_PER_MS))
 
     @property
     def target_ms(self) -> float:
@@ -190,10 +158,11 @@ class JitterBuffer:
         if shift <= 0 or position - max(self._cursor, self._tail) > self._highest:
             return self._lay_anew(packet, samples, now)
         self._media += shift
-        self._transit.note(now * SAMPLE_RATE_HZ - self._media)
         if not self._chunks and self._off_time(packet, position, len(samples)):
-            position = self._cursor + self._reserve
-            self._debt = 0
+            position = self._start_of_stretch()
+            if packet.marker:  # a talkspurt: its clock need not have run on through the silence
+                self._transit.restart()
+        self._transit.note(now * SAMPLE_RATE_HZ - self._media)
         self._timestamp, self._position = packet.timestamp, position
         self._chunks.append((position, self._sequence, samples))
         self._tail = max(self._tail, position + len(samples) // SAMPLE_BYTES)
@@ -249,14 +218,22 @@ class JitterBuffer:
         self._transit.restart()
         self._media = packet.timestamp
         self._transit.note(now * SAMPLE_RATE_HZ - self._media)
-        position = max(self._tail if self._chunks else 0, self._cursor + self._reserve)
-        self._debt = 0
+        position = self._start_of_stretch()
         self._timestamp, self._position = packet.timestamp, position
         self._chunks.append((position, self._sequence, samples))
         self._tail = position + len(samples) // SAMPLE_BYTES
         if self._tail - self._cursor > self._highest + FADE_SAMPLES:
             self._make_room()
         return Arrival.QUEUED
+
+    def _start_of_stretch(self) -> int:
+        """Where to lay down what does not follow on what came before.
+
+        Whole frames ahead of the cursor when the line is empty: packets of 20 ms then come out without being cut.
+        """
+        self._debt = 0
+        frames = math.ceil(self._reserve / FRAME_SAMPLES - 0.25)
+        return max(self._tail if self._chunks else 0, self._cursor + frames * FRAME_SAMPLES)
 
     def _make_room(self) -> None:
         """The line is longer than any delay we accept: give up the oldest part."""

@@ -136,6 +136,11 @@ class StreamConnection:
         return self._held > 0
 
     @property
+    def stopped(self) -> bool:
+        """Whether it ends at once; a closed one that is not may still be flushing its queue or its last answer."""
+        return self._scope.cancel_called
+
+    @property
     def queued(self) -> int:
         """Bytes waiting to be written."""
         return self._queued

@@ -151,16 +151,18 @@ class Connections:
     def make_room(self, host: str) -> bool:
         """Whether one more connection with `host` may be entered; at the limit an idle one is closed for it.
 
-        Those that never brought a message go first, then the longest idle; those that are held stay.
+        Those that are closing or never brought a message go first, then the longest idle; those that are held stay.
         """
         whole = len(self._open) >= self.settings.max_connections
         if not whole and self._per_host[host] < self.settings.max_per_host:
             return True
         victim, victim_rank = None, (True, math.inf)
         for connection in self._open.values():
-            if connection.held or connection.closed or not (whole or connection.flow.remote[0] == host):
+            needed = connection.held and not connection.closed
+            if needed or connection.stopped or not (whole or connection.flow.remote[0] == host):
                 continue
-            rank = (connection.useful or not connection.accepted, connection.active_at)
+            wanted = not connection.closed and (connection.useful or not connection.accepted)
+            rank = (wanted, connection.active_at)
             if rank < victim_rank:
                 victim, victim_rank = connection, rank
         if victim is None:

@@ -77,6 +77,12 @@ _PATIENCE_TICKS: Final = 25
 _QUIET_RMS: Final = 250
 
 
+def _transit_of(buffer: JitterBuffer) -> Transit:
+    """Before anything is known of the network, the initial delay is taken for the right one."""
+    rules = buffer.rules
+    return Transit(float(rules.highest_ms * SAMPLES_PER_MS), float((rules.initial_ms - FRAME_MS) * SAMPLES_PER_MS))
+
+
 @attrs.define(eq=False)
 class JitterBuffer:
     """Lays packets on a line of samples by their timestamps and plays along it, a frame a tick.
@@ -113,17 +119,13 @@ class JitterBuffer:
     _debt: int = attrs.field(default=0, init=False)
     """Samples that playout has waited at this place."""
     _conceal: Concealer = attrs.field(factory=Concealer, init=False)
-    _transit: Transit = attrs.field(init=False)
+    _transit: Transit = attrs.field(default=attrs.Factory(_transit_of, takes_self=True), init=False)
     _ticks: int = attrs.field(default=0, init=False)
     _least: int = attrs.field(default=1 << 30, init=False)
     """The shortest line after a tick within the window."""
     _adjust: int = attrs.field(default=0, init=False)
     """1: take a frame out, -1: put one in, 0: all is well."""
     _patience: int = attrs.field(default=0, init=False)
-
-    @_transit.default
-    def _start_transit(self) -> Transit:
-        return Transit(float(self._highest), float((self.rules.initial_ms - FRAME_MS) * SAMPLES_PER_MS))
 
     @property
     def target_ms(self) -> float:

@@ -28,6 +28,8 @@ class MediaError(Exception):
     """Something a peer, a file or an application did wrong; `status` is the SIP answer where one is due."""
 
     status = 488
+    alert: int | None = None
+    """The public code of the alert that the account is shown, if there is one."""
 
 
 class BadPacket(MediaError):
@@ -62,6 +64,7 @@ class SdpError(MediaError):
     """A session description that does not follow RFC 8866."""
 
     status = 400
+    alert = 32102
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         """Name what is wrong; `line` counts from 1 and is None when the fault is in no single line."""
@@ -78,8 +81,6 @@ class OfferRefused(MediaError):
 
     warning = 399
     """The warn-code of a Warning header that goes with the answer (RFC 3261 section 20.43)."""
-    alert: int | None = None
-    """The public code of the alert that the account is shown, if there is one."""
 
 
 class NoCommonCodec(OfferRefused):

@@ -165,12 +165,16 @@ class JitterBuffer:
             if packet.marker:  # a talkspurt: its clock need not have run on through the silence
                 self._transit.restart()
         self._transit.note(now * SAMPLE_RATE_HZ - self._media)
-        self._timestamp, self._position = packet.timestamp, position
+        self._lay(packet.timestamp, position, samples)
+        return Arrival.QUEUED
+
+    def _lay(self, timestamp: int, position: int, samples: bytes) -> None:
+        """Put the newest packet on the line."""
+        self._timestamp, self._position = timestamp, position
         self._chunks.append((position, self._sequence, samples))
         self._tail = max(self._tail, position + len(samples) // SAMPLE_BYTES)
         if self._tail - self._cursor > self._highest + FADE_SAMPLES or len(self._chunks) > _MOST_CHUNKS:
             self._make_room()
-        return Arrival.QUEUED
 
     @property
     def _highest(self) -> int:
@@ -220,12 +224,7 @@ class JitterBuffer:
         self._transit.restart()
         self._media = packet.timestamp
         self._transit.note(now * SAMPLE_RATE_HZ - self._media)
-        position = self._start_of_stretch()
-        self._timestamp, self._position = packet.timestamp, position
-        self._chunks.append((position, self._sequence, samples))
-        self._tail = position + len(samples) // SAMPLE_BYTES
-        if self._tail - self._cursor > self._highest + FADE_SAMPLES:
-            self._make_room()
+        self._lay(packet.timestamp, self._start_of_stretch(), samples)
         return Arrival.QUEUED
 
     def _start_of_stretch(self) -> int:

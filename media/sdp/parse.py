@@ -21,7 +21,8 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+")
 # media-field = %s"m" "=" media SP port ["/" integer] SP proto 1*(SP fmt) CRLF
 _MEDIA = re.compile(r"([!#$%&'*+\-.^_`{|}~0-9A-Za-z]+) ([0-9]{1,5})(?:/([0-9]{1,5}))? (\S+)((?: \S+)+)")
 # origin-field = %s"o" "=" username SP sess-id SP sess-version SP nettype SP addrtype SP unicast-address CRLF
-_ORIGIN = re.compile(r"(\S+) ([0-9]{1,40}) ([0-9]{1,40}) (\S+) (\S+) (\S+)")
+# The user name has no blanks by the grammar, but some phones write their display name there.
+_ORIGIN = re.compile(r"(\S.{0,200}?) ([0-9]{1,40}) ([0-9]{1,40}) (\S+) (\S+) (\S+)")
 # connection-field = %s"c" "=" nettype SP addrtype SP connection-address CRLF
 _CONNECTION = re.compile(r"(\S+) (\S+) (\S+)")
 # bandwidth-field = %s"b" "=" bwtype ":" bandwidth CRLF
@@ -35,9 +36,9 @@ _BLANKS = re.compile(r"[ \t]+")
 def parse(data: bytes | str) -> SessionDescription:
     """Read a description or raise SdpError.
 
-    Lenient: bare LF as line end, blanks at the end of lines and between the words of o=, c=, t= and m=, empty lines
-    at the end, any order within a section, and a missing s=, t= or (with a c= in each stream) c= line. Bytes that are
-    no UTF-8 survive to `render` unharmed.
+    Lenient: bare LF as line end, blanks at the end of lines, more than one between the words of o=, c=, t= and m=,
+    blanks in the user name of o=, empty lines at the end, any order within a section, and a missing s=, t= or c= line.
+    Bytes that are no UTF-8 survive to `render` unharmed.
     """
     if len(data) > MAX_BYTES:
         raise SdpError(f"longer than {MAX_BYTES} bytes")

@@ -290,6 +290,9 @@ def test_memory_is_bounded_whatever_is_thrown_at_it() -> None:
         buffer.put(RtpPacket(0, n, n * 30_000, 2, b""), bytes(60_000), 0.0)
     assert sum(len(chunk[2]) for chunk in buffer._chunks) < 1_000_000
     assert buffer.delay_ms <= 8000
+    for n in range(2000):
+        buffer.put(RtpPacket(0, n, n * 160, 3 + n % 2, b""), b"", 0.0)
+    assert len(buffer._chunks) <= 256
 
 
 @attrs.frozen

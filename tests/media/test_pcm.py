@@ -132,12 +132,3 @@ def test_frames_are_cut_and_filled_up() -> None:
 def test_distances_go_the_short_way_round(start: int, step: int) -> None:
     assert sequence.distance16(start + step & 0xFFFF, start & 0xFFFF) == step
     assert sequence.distance32(start + step & 0xFFFF_FFFF, start & 0xFFFF_FFFF) == step
-
-
-@given(st.integers(0, 65_535), st.lists(st.integers(-30_000, 30_000), max_size=20))
-def test_a_followed_counter_never_wraps(start: int, steps: list[int]) -> None:
-    follower = sequence.Unwrapped(16)
-    value = follower.follow(start)
-    for step in steps:
-        value += step
-        assert follower.follow(value & 0xFFFF) == value

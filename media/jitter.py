@@ -72,6 +72,7 @@ _MAX_MISORDER: Final = 100
 _SEEN_MASK: Final = (1 << _MAX_MISORDER) - 1
 _MOST_CHUNKS: Final = 256
 _WINDOW_TICKS: Final = 50
+_URGENT_TICKS: Final = 10
 _PATIENCE_TICKS: Final = 25
 """How long a change of the delay waits for a quiet frame in which nobody hears it."""
 _QUIET_RMS: Final = 250
@@ -285,14 +286,14 @@ class JitterBuffer:
         self._ticks += 1
         if self._ticks < _WINDOW_TICKS:
             return
-        reserve = self._reserve
-        if self._least > reserve + FRAME_SAMPLES:
-            self._adjust = 1
-        elif self._least < reserve - FRAME_SAMPLES:
-            self._adjust = -1
-        else:
-            self._adjust = 0
-        self._ticks, self._least, self._patience = 0, 1 << 30, _PATIENCE_TICKS
+        surplus = self._least - self._reserve
+        waiting, self._adjust = self._adjust, (surplus > FRAME_SAMPLES) - (surplus < -FRAME_SAMPLES)
+        # Far too long a line is looked at again soon, so that it shrinks by several frames a second.
+        urgent = surplus > 5 * FRAME_SAMPLES
+        self._ticks = _WINDOW_TICKS - _URGENT_TICKS if urgent else 0
+        self._least = 1 << 30
+        if self._adjust != waiting:
+            self._patience = _URGENT_TICKS // 2 if urgent else _PATIENCE_TICKS
 
     def _adjusted(self) -> Frame | None:
         """Carry out a change of the delay, or wait for a better moment."""

@@ -281,6 +281,14 @@ def test_a_burst_after_a_stall_is_cut_to_the_longest_delay() -> None:
     assert buffer.counts.dropped > 0
 
 
+def test_a_delay_that_a_burst_left_behind_is_gone_within_seconds() -> None:
+    arrivals = [(max(n * 0.02, 0.2), item) for n, item in enumerate(packets(400))]
+    buffer = JitterBuffer()
+    played(buffer, arrivals, 380)
+    assert buffer.counts.dropped >= 6
+    assert buffer.delay_ms <= buffer.target_ms + 40
+
+
 def test_memory_is_bounded_whatever_is_thrown_at_it() -> None:
     buffer = JitterBuffer()
     for n in range(20_000):

@@ -144,8 +144,8 @@ class BeatLeg:
         self.session.end_recordings()
         try:
             self.listener.media_failed(error)
-        except Exception:
-            log.exception("a leg's owner could not be told of its failure", leg=self.name)
+        except Exception as failure:
+            log.error("a leg's owner could not be told of its failure", leg=self.name, error=repr(failure))
         self._settle()
 
     def shut(self) -> None:
@@ -328,7 +328,8 @@ class BeatPlane:
             leg.session.skip(beats)
 
     def _broke(self, leg: BeatLeg, error: Exception) -> None:
-        log.error("a media leg failed", leg=leg.name, exc_info=error)
+        # No traceback here: to render one takes long, and the leg's actor fails with this error and shows it.
+        log.error("a media leg failed", leg=leg.name, error=repr(error))
         leg.broke(error)
 
 

@@ -36,7 +36,8 @@ class InThread(Protocol):
 
 
 async def in_worker_thread(function: Callable[[], None], /) -> None:
-    await trio.to_thread.run_sync(function)
+    """On one of trio's threads; a disk that never comes back keeps nobody when the scope is cancelled."""
+    await trio.to_thread.run_sync(function, abandon_on_cancel=True)
 
 
 @attrs.define(eq=False)
@@ -101,20 +102,34 @@ class RecordingDisk:
         self._wake.set()
 
     async def run(self) -> None:
-        try:
+        """Write until cancelled, then write what is left, for `LAST_FLUSH_S` at most."""
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            scope = trio.CancelScope(shield=True)
+            nursery.start_soon(self._work, scope, stopping)
+            try:
+                await trio.sleep_forever()
+            finally:
+                scope.deadline = trio.current_time() + LAST_FLUSH_S
+                stopping.set()
+                self._wake.set()
+
+    async def _work(self, scope: trio.CancelScope, stopping: trio.Event) -> None:
+        # Shielded: what has been taken out of a recording must reach its file, whoever cancels meanwhile.
+        with scope:
             async with trio.open_nursery() as nursery:
-                while True:
-                    with trio.move_on_after(FLUSH_S):
-                        await self._wake.wait()
-                    self._wake = trio.Event()
+                last = False
+                while not last:
+                    last = stopping.is_set()
+                    if not last:
+                        with trio.move_on_after(FLUSH_S):
+                            await self._wake.wait()
+                        self._wake = trio.Event()
                     await self._flush()
                     for file in self._take_ended():
                         nursery.start_soon(self._finish, file)
-        finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + LAST_FLUSH_S):
-                await self._flush()
-                for file in self._take_ended():
-                    await self._finish(file)
+        if scope.cancelled_caught:
+            log.error("the disk did not take the last samples in time", within_s=LAST_FLUSH_S)
 
     async def _flush(self) -> None:
         """Write what all running recordings have gathered, in one go."""
@@ -145,7 +160,6 @@ class RecordingDisk:
     async def _finish(self, file: _File) -> None:
         """Close one file. On its own thread hop, as cutting silence off an hour takes its time."""
         recording = file.recording
-        # When the process ends meanwhile, the thread is waited for: better late than a file without its end.
         await self.in_thread(partial(file.finish, recording.take()))
         if file.error is not None:
             log.error("a recording is incomplete", path=str(recording.path), error=file.error)

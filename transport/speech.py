@@ -150,7 +150,11 @@ class SpeechHelpers:
     async def _start(self) -> _Helper:
         try:
             process = await trio.lowlevel.open_process(
-                list(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/"
+                list(self.command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd="/",
+                start_new_session=True,  # a ^C on the terminal is for us; the helper ends when its pipe does
             )
         except OSError as error:
             raise SpeechFailed(f"the speech helper cannot be started: {error}") from error

@@ -110,7 +110,8 @@ class Reply:
     """Where it came from after redirects: relative URLs in it resolve against this; has the user, no fragment."""
     elapsed_s: float = 0.0
     attempts: int = 1
-    """Attempts to connect or ask that the delivery took, without those that an old connection's end made necessary."""
+    """How many the delivery took, as the retry policy counts: redirects, and requests that were repeated because a kept
+    connection had been closed, belong to one attempt."""
     version: int | None = None
     """Set when the answer is cached: equal as long as the body is the same one."""
 
@@ -159,7 +160,11 @@ class _Delivery:
     token: str
     """The idempotency token: the same for every attempt."""
     retries_left: int
-    attempts: int = 0
+
+    @property
+    def attempts(self) -> int:
+        """Begun so far; redirects and answers to a 401 belong to theirs."""
+        return 1 + self.options.retries - self.retries_left
 
 
 @attrs.define(eq=False)
@@ -220,7 +225,7 @@ class WebhookClient:
             raise TotalTimeExceeded(f"no answer within {options.total_s:g} s")
         except WebhookError as error:
             error.url = shown
-            error.attempts = max(1, delivery.attempts if delivery is not None else 1)
+            error.attempts = 1 if delivery is None else delivery.attempts
             raise
 
     def _default_for(self, purpose: Purpose) -> Options:
@@ -278,7 +283,6 @@ class WebhookClient:
     async def _attempts(self, delivery: _Delivery, method: str, target: Target, form: Params) -> _Answer:
         """One request with as many attempts as the retry policy gives."""
         while True:
-            delivery.attempts += 1
             try:
                 answer = await self._authorized(delivery, method, target, form)
             except WebhookError as error:
@@ -392,11 +396,14 @@ class WebhookClient:
                 with self._pools.use(target, sni=options.sni) as pool:
                     response = await pool.handle_async_request(request)
                     try:
-                        return await self._read(delivery.request.purpose, response)
+                        answer = await self._read(delivery.request.purpose, response)
                     finally:
                         with trio.move_on_after(CLOSE_S) as scope:
                             scope.shield = True
                             await response.aclose()
+                # Some servers say 408 to a connection that was idle for too long: that answers nothing we asked.
+                if answer.status != 408 or attempt.connected:
+                    return answer
             except Exception as error:
                 failure = failure_of(error)
                 if failure is None:

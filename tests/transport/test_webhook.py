@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # the SDK ships no types
 
+from offhook.sip.digest import DigestServer, Outcome
 from offhook.testing.network import FakeNetwork
 from offhook.testing.web import Answer, Asked, CustomerApp, Endless, HangUp, Raw, Silent, redirect, twiml
 from offhook.transport.webhook import CallSession, Purpose, Reply, WebhookClient, WebhookRequest, resolve
@@ -145,6 +146,17 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced_without_an_e
         assert (reply.attempts, world.app.connections) == (1, 2)
 
 
+async def test_a_408_to_an_idle_connection_is_no_answer_and_to_a_new_one_it_is(autojump_clock: MockClock) -> None:
+    async with open_world() as world:
+        world.app.on("/voice", twiml(), Answer(b"", 408, None, close=True), twiml())
+        for _ in range(2):
+            assert (await world.post("/voice#rc=0")).status == 200
+        assert [asked.connection for asked in world.app.requests] == [1, 1, 2]
+        world.app.on("/other", Answer(b"", 408, None, close=True))
+        error, _ = await failure(world, "/other#rc=0")
+        assert isinstance(error, BadStatus)
+
+
 async def test_cookies_are_replayed_in_their_call_and_reach_no_other(autojump_clock: MockClock) -> None:
     async with open_world() as world:
         world.app.on("/voice", twiml(headers=(("Set-Cookie", "id=7; Path=/"), ("Set-Cookie", "b=2; Path=/x"))))
@@ -172,6 +184,7 @@ async def test_redirects_become_get_and_drop_the_parameters_of_the_verb(autojump
         first, second = world.app.requests
         assert first.params["Digits"] == "1"
         assert (second.method, second.query) == ("GET", [("x", "1"), *PARAMS])
+        assert reply.attempts == 1
         assert reply.url.startswith("http://app.example/b?x=1&CallSid=CA1")
         assert_signed(second)
         tokens = {asked.header("i-twilio-idempotency-token") for asked in world.app.requests}
@@ -538,6 +551,35 @@ async def test_basic_credentials_are_given_when_asked_for_and_then_kept(autojump
             assert_signed(asked)
         await world.post("http://ann:s3cret@app.example/d", CallSession())
         assert world.app.requests[-2].header("authorization") is None
+
+
+async def test_digest_credentials_are_given_when_asked_for_and_survive_a_stale_nonce(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world() as world:
+        server = DigestServer(b"k" * 32, "app", ("MD5",))
+        outcomes: list[Outcome] = []
+
+        def guarded(asked: Asked) -> Answer:
+            verdict = server.check(
+                asked.header("authorization"), asked.method, asked.target, {"ann": "s3cret"}.get, trio.current_time()
+            )
+            outcomes.append(verdict.outcome)
+            if verdict.outcome is Outcome.ACCEPTED:
+                return twiml()
+            stale = verdict.outcome is Outcome.STALE
+            challenges = server.challenge(trio.current_time(), stale=stale)
+            return Answer(b"", 401, None, tuple(("WWW-Authenticate", value) for value in challenges))
+
+        world.app.on("*", guarded)
+        session = CallSession()
+        for _ in range(2):
+            await world.post("http://ann:s3cret@app.example/a?b=c", session)
+        await world.post("http://ann:s3cret@app.example/a", session, method="GET")
+        await trio.sleep(50_000)
+        await world.post("http://ann:s3cret@app.example/a", session)
+        good, asked_first, old = Outcome.ACCEPTED, Outcome.MISSING, Outcome.STALE
+        assert outcomes == [asked_first, good, good, good, old, good]
 
 
 async def test_wrong_credentials_end_in_the_status(autojump_clock: MockClock) -> None:

@@ -133,6 +133,22 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced(authority: t
     assert [asked.path for asked in app.requests] == ["/once", "/voice", "/once", "/voice"]
 
 
+async def test_cancelled_requests_leave_the_pool_usable_on_real_sockets(authority: trustme.CA, ca_file: Path) -> None:
+    app = CustomerApp()
+    app.on("/slow", twiml(delay_s=30))
+    app.on("*", twiml("<Hangup/>"))
+    client = WebhookClient(TrioNetwork(), allowed_networks=LOOPBACK, ca_file=ca_file)
+    async with serving(server_side(authority, "localhost"), app) as (_, port), client:
+        url = f"https://localhost:{port}"
+        for wait_s in (0.01, 0.1):  # in the middle of connecting and shaking hands, and later
+            with trio.move_on_after(wait_s):
+                async with trio.open_nursery() as nursery:
+                    for number in range(100):
+                        nursery.start_soon(client.fetch, WebhookRequest(f"{url}/{'slow' if number % 2 else ''}"))
+        for _ in range(70):
+            assert (await client.fetch(WebhookRequest(url))).status == 200
+
+
 async def test_a_closed_port_is_refused() -> None:
     async with serving(None) as (_, port):
         pass

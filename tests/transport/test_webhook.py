@@ -419,7 +419,7 @@ async def test_a_callback_does_not_care_about_the_body(autojump_clock: MockClock
 
 
 async def test_media_has_a_bound_of_its_own(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("offhook.transport.webhook.MEDIA_BYTES_MAX", 200_000)
+    monkeypatch.setattr("offhook.transport.webhook_exchange.MEDIA_BYTES_MAX", 200_000)
     async with open_world() as world:
         world.app.on("/wav", Answer(b"x" * 150_000, content_type="audio/wav"))
         assert len((await world.post("/wav", purpose=Purpose.MEDIA)).body) == 150_000

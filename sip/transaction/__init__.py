@@ -1,1 +1,1 @@
-"""SIP transactions (RFC 3261 section 17 with RFC 6026): four tables, their keys, and the transactions of one Call-ID."""
+"""SIP transactions (RFC 3261 section 17, RFC 6026): four tables, their keys, and the transactions of one Call-ID."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
-    from ..message import Request, Response
+    from ..message import Message, Request, Response
     from ..routing import Hop
     from .client import NonInviteClient
     from .invite_client import InviteClient
@@ -47,7 +47,7 @@ class SendRequest:
     """Where RFC 3261 8.1.2 sends it."""
 
     flow: Flow | None
-    """An open path to prefer (a phone behind NAT, a kept connection); `hop` is for when it is gone. None: only `hop`."""
+    """An open path to prefer (a phone behind NAT, a kept connection), `hop` being for when it is gone; None: none."""
 
     branch: str
     """What a failure to send is reported with."""
@@ -58,6 +58,21 @@ class SendResponse:
     """Send `response` back by `flow`, as RFC 3261 18.2.2 says when the flow has died."""
 
     response: Response
+    flow: Flow
+
+
+@attrs.frozen
+class Requested:
+    """The layer started a transaction for a new request, which waits for a response."""
+
+    transaction: Server
+
+
+@attrs.frozen
+class Stray:
+    """A message that belongs to no transaction and starts none: a response to nothing, or the ACK of a 2xx."""
+
+    message: Message
     flow: Flow
 
 
@@ -98,5 +113,5 @@ class Adopt:
     transaction: Client
 
 
-TransactionFact: TypeAlias = Responded | TimedOut | Undelivered | Acknowledged | Adopt
+TransactionFact: TypeAlias = Requested | Stray | Responded | TimedOut | Undelivered | Acknowledged | Adopt
 TransactionOutput: TypeAlias = SendRequest | SendResponse | TransactionFact

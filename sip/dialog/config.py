@@ -1,15 +1,11 @@
 """What every leg of a listener has in common: timers, contact, capabilities."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
+from ..address import NameAddr
 from ..timers import Timers
-
-if TYPE_CHECKING:
-    from ..address import NameAddr
 
 ALLOW: Final = ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE")
 """The methods a leg carries out, in the order of the Allow header; `Leg` has a handler for each and for no other."""

@@ -4,21 +4,17 @@ Session descriptions are opaque bytes here: who reads them is the call's media, 
 exactly one `LegRefused` or `LegEnded`; commands that cross it on the way are ignored.
 """
 
-from __future__ import annotations
-
 import enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
+from ..address import NameAddr
+from ..headers import Headers
+from ..message import Request
 from ..transaction.events import Flow, SendRequest, SendResponse
+from ..uri import Uri
 from .config import HeaderItems
-
-if TYPE_CHECKING:
-    from ..address import NameAddr
-    from ..headers import Headers
-    from ..message import Request
-    from ..uri import Uri
 
 __all__ = [
     "Accept",
@@ -123,7 +119,7 @@ class Invite:
 
 @attrs.frozen
 class CancelInvite:
-    """Give the INVITE up. `LegEnded(CANCELLED)` comes at once; the leg finishes the exchange, an answer in flight included."""
+    """Give the INVITE up. `LegEnded` comes at once; the leg finishes the exchange, and an answer in flight with it."""
 
     reason: str | None = None
     """Value of a Reason header (RFC 3326)."""

@@ -1,17 +1,44 @@
-"""One SIP leg: a dialog with every transaction of its Call-ID and local tag, as plain computation."""
+"""One SIP leg: a dialog with every transaction of its Call-ID and local tag, as plain computation.
+
+Three inputs drive it: messages (`receive`), the call's commands (`handle`) and the clock (`wake`). Each gives a list
+of outputs. The phase table says what may happen when, and `Course` does it with its parts: `InviteUas` or `InviteUac`
+for the INVITE that makes the dialog, `Reoffers` for those that change its session. `Inbox` reads what the transactions
+have to say.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import assert_never
 
 import attrs
 
-if TYPE_CHECKING:
-    from ..ids import Ids
-    from ..message import Message, Request
-    from ..transaction.events import Transaction
-    from .config import LegConfig
-    from .events import Flow, LegCommand, LegOutput
+from ..errors import SipError
+from ..ids import Ids
+from ..message import Message, Request
+from ..transaction.events import Flow, Lingering
+from ..transaction.invite_client import InviteClient
+from .config import HeaderItems, LegConfig
+from .course import Course
+from .events import (
+    Accept,
+    Answer,
+    Bye,
+    CancelInvite,
+    Cause,
+    Invite,
+    LegCommand,
+    LegOutput,
+    Offer,
+    Refuse,
+    Ring,
+)
+from .inbox import Inbox
+from .line import Line
+from .orphan import OrphanInvite, orphaned
+from .phases import Input, Phase
+from .reoffer import Reoffers
+from .state import Dialog
+from .uac import State as UacState
 
 
 @attrs.define(eq=False)
@@ -25,64 +52,163 @@ class Leg:
     ids: Ids
     call_id: str
     local_tag: str
-    remote_tag: str | None
-    """Of the confirmed or last early dialog; None while the other side has none (or never sends any, RFC 2543)."""
+    _line: Line = attrs.field(init=False)
+    _course: Course = attrs.field(init=False)
+    _inbox: Inbox = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._line = Line.open(self.config, self.ids, self.call_id, self.local_tag)
+        self._course = Course(self._line, Reoffers(self._line, owns_call_id=False))
+        self._inbox = Inbox(self._line, self._course)
 
     @classmethod
     def called(cls, invite: Request, config: LegConfig, ids: Ids) -> Leg:
         """A leg for an INVITE that came in and passed `validate_request`; give the INVITE to `receive` next."""
-        raise RuntimeError(invite, config, ids)
+        return cls(config, ids, invite.call_id, ids.tag())
 
     @classmethod
     def calling(cls, config: LegConfig, ids: Ids) -> Leg:
         """A leg that calls; give it an `Invite` command next."""
-        raise RuntimeError(config, ids)
+        leg = cls(config, ids, ids.call_id(), ids.tag())
+        leg._course.reoffers.owns_call_id = True
+        return leg
+
+    # ---- what drives it ----------------------------------------------------------------------------------------
 
     def receive(self, message: Message, flow: Flow, now: float) -> list[LegOutput]:
-        """Take a message of this Call-ID: a response to our branch, or a request to our tag or transaction."""
-        raise RuntimeError(message, flow, now)
+        """Take a message of this Call-ID: a response to our branch, or a request to our tag or transaction.
+
+        It should have passed `validate_request` or `validate_response`; what cannot be read is answered with the status
+        of its error, or dropped when it is a response or an ACK.
+        """
+        out = self._begin()
+        try:
+            self._inbox.take_all(self._line.transactions.receive(message, flow, now), now)
+        except SipError:
+            # Only a message that nobody validated gets here, and it has changed nothing.
+            return out
+        return out
 
     def handle(self, command: LegCommand, now: float) -> list[LegOutput]:
-        """Carry out what the call asks for. Raises OutOfTurn when the state has no place for it: a bug of the caller."""
-        raise RuntimeError(command, now)
+        """Carry out what the call asks for. Raises OutOfTurn when the state has no place for it: the caller's bug.
+
+        A command that crossed the leg's end on its way is ignored.
+        """
+        out = self._begin()
+        match command:
+            case Ring():
+                self._course.take(Input.RING, now, command=command)
+            case Answer():
+                self._course.take(Input.ANSWER, now, command=command)
+            case Refuse():
+                self._course.take(Input.REFUSE, now, command=command, cause=Cause.REFUSED)
+            case Invite():
+                self._course.take(Input.DIAL, now, command=command)
+            case CancelInvite():
+                self._course.bye_headers = _with_reason(command.reason, ())
+                self._course.take(Input.ABANDON, now, command=command, cause=Cause.LOCAL)
+            case Offer():
+                self._course.take(Input.OFFER, now, command=command)
+            case Accept():
+                self._course.take(Input.ACCEPT, now, command=command)
+            case Bye():
+                self._course.bye_headers = _with_reason(command.reason, command.headers)
+                self._course.take(Input.HANG_UP, now, command=command, cause=Cause.LOCAL)
+            case _:
+                assert_never(command)
+        return out
 
     def wake_at(self) -> float:
         """When `wake` next has work; infinity when nothing is waited for."""
-        raise RuntimeError
+        if self._course.uas is None:
+            return min(self._line.transactions.wake_at(), self._course.reoffers.wake_at())
+        return min(self._line.transactions.wake_at(), self._course.reoffers.wake_at(), self._course.uas.wake_at())
 
     def wake(self, now: float) -> list[LegOutput]:
         """Fire every timer that is due."""
-        raise RuntimeError(now)
+        out = self._begin()
+        self._inbox.take_all(self._line.transactions.wake(now), now)
+        unacknowledged = (
+            self._course.uas is not None and self._course.uas.wake_at() <= now and self._course.uas.wake(now)
+        )
+        if self._course.reoffers.wake_at() <= now:
+            unacknowledged = self._course.reoffers.wake(now) or unacknowledged
+        if unacknowledged:
+            self._course.take(Input.UNACKNOWLEDGED, now, cause=Cause.NO_ACK)
+        return out
 
     def transport_failed(self, branch: str, now: float) -> list[LegOutput]:
         """The request with this branch could not be sent to any address of its hop."""
-        raise RuntimeError(branch, now)
+        out = self._begin()
+        self._inbox.take_all(self._line.transactions.transport_failed(branch, now), now)
+        return out
+
+    def last_words(self, now: float) -> list[LegOutput]:
+        """What to send when the leg's actor crashes or is cancelled: 500, CANCEL or BYE. Then `linger`."""
+        out = self._begin()
+        self._course.take(Input.LAST_WORDS, now)
+        return out
 
     @property
     def finished(self) -> bool:
         """The dialog is over and nothing in it needs this leg any more; `linger` has the rest."""
-        raise RuntimeError
+        return self._course.phase is Phase.OVER
 
-    def linger(self) -> list[Transaction]:
-        """The transactions still open, handed over: each has `key`, `receive(message, flow, now)`, `wake_at()`, `wake(now)`,
-        `transport_failed(now)` and `finished`, and may give `Adopt(transaction)` among its outputs."""
-        raise RuntimeError
+    def linger(self) -> list[Lingering]:
+        """Hand the open transactions over to whoever drives them outside the leg, each under its `key`."""
+        handed: list[Lingering] = []
+        first = self._course.uac
+        for transaction in self._line.transactions.take_all():
+            if not isinstance(transaction, InviteClient) or not orphaned(transaction):
+                handed.append(transaction)
+            elif first is not None and first.client is transaction:
+                settled = first.state not in (UacState.CALLING, UacState.PROCEEDING, UacState.CANCEL_HELD)
+                handed.append(OrphanInvite(transaction, first.dialog, first.cancel_headers, settled))
+            else:
+                assert self._line.dialog is not None
+                handed.append(OrphanInvite(transaction, self._line.dialog, cancelled=True))
+        return handed
 
-    def last_words(self, now: float) -> list[LegOutput]:
-        """What to send when the leg's actor crashes or is cancelled, in any state: 500, CANCEL or BYE. Then `linger`."""
-        raise RuntimeError(now)
+    # ---- what a call wants to know -----------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """How far the leg has come."""
+        return self._course.phase
 
     @property
     def last_status(self) -> int | None:
         """Status of the last response to the INVITE, either way; None: none yet."""
-        raise RuntimeError
+        uas = self._course.uas
+        if uas is None:
+            return self._inbox.last_status
+        return None if uas.server.last is None else uas.server.last.status
+
+    @property
+    def remote_tag(self) -> str | None:
+        """Of the dialog; None while the other side has given none (or gives none at all, RFC 2543)."""
+        return None if self._line.dialog is None else self._line.dialog.remote_tag
 
     @property
     def local_uri(self) -> str:
-        """Our URI in From or To."""
-        raise RuntimeError
+        """Our URI, from From or To; empty before the INVITE."""
+        dialog = self._some_dialog()
+        return "" if dialog is None else str(dialog.local.uri)
 
     @property
     def remote_uri(self) -> str:
-        """The other side's URI in To or From."""
-        raise RuntimeError
+        """The other side's URI, from To or From; empty before the INVITE."""
+        dialog = self._some_dialog()
+        return "" if dialog is None else str(dialog.remote.uri)
+
+    def _some_dialog(self) -> Dialog | None:
+        return self._line.dialog or (None if self._course.uac is None else self._course.uac.dialog)
+
+    def _begin(self) -> list[LegOutput]:
+        out: list[LegOutput] = []
+        self._line.out = out
+        return out
+
+
+def _with_reason(reason: str | None, headers: HeaderItems) -> HeaderItems:
+    return headers if reason is None else (("Reason", reason), *headers)

@@ -55,7 +55,7 @@ class Machine(abc.ABC, Generic[I]):
         self._repeat, self._interval, self._repeat_at = given, interval, now + interval
 
     def _again(self, interval: float, now: float) -> None:
-        """Arm the repetition anew, from the date it was due at; a driver that woke late does not catch up in a burst."""
+        """Arm the repetition anew, from the date it was due at; a driver that woke late sends no burst."""
         self._interval = interval
         due = self._repeat_at + interval
         self._repeat_at = due if due > now else now + interval

@@ -113,5 +113,27 @@ class Adopt:
     transaction: Client
 
 
+class Lingering(Protocol):
+    """What outlives a leg: one exchange, driven from outside until `finished`."""
+
+    queued_at: float
+    """The driver's own: under which date its heap has it."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """As `client_key` and `server_key` find it from a message."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionOutput]: ...
+
+    def wake_at(self) -> float: ...
+
+    def wake(self, now: float) -> list[TransactionOutput]: ...
+
+    def transport_failed(self, now: float) -> list[TransactionOutput]: ...
+
+
 TransactionFact: TypeAlias = Requested | Stray | Responded | TimedOut | Undelivered | Acknowledged | Adopt
 TransactionOutput: TypeAlias = SendRequest | SendResponse | TransactionFact

@@ -30,6 +30,7 @@ class Input(Symbol):
     TIMER_B = "timer B"
     TIMER_D = "timer D"
     TIMER_M = "timer M"
+    EXPIRY = "64*T1 after a CANCEL"
 
 
 class Act(Symbol):
@@ -38,6 +39,7 @@ class Act(Symbol):
     ACCEPT = "pass the 2xx up, wait for more of them"
     REFUSE = "acknowledge, pass the response up"
     ACKNOWLEDGE = "acknowledge again"
+    MORE = "acknowledge a 2xx again, pass another one up"
     TIME_OUT = "report a time-out"
     FAIL = "report the transport error"
     FINISH = "end"
@@ -55,10 +57,11 @@ TABLE: Final = Table(
         (State.PROCEEDING, Input.PROVISIONAL): Row(State.PROCEEDING, Act.PASS),
         (State.PROCEEDING, Input.SUCCESS): Row(State.ACCEPTED, Act.ACCEPT),
         (State.PROCEEDING, Input.REFUSAL): Row(State.COMPLETED, Act.REFUSE),
+        (State.PROCEEDING, Input.EXPIRY): Row(State.TERMINATED, Act.TIME_OUT),
         (State.COMPLETED, Input.REFUSAL): Row(State.COMPLETED, Act.ACKNOWLEDGE),
         (State.COMPLETED, Input.UNDELIVERED): Row(State.TERMINATED, Act.FAIL),
         (State.COMPLETED, Input.TIMER_D): Row(State.TERMINATED, Act.FINISH),
-        (State.ACCEPTED, Input.SUCCESS): Row(State.ACCEPTED, Act.PASS),
+        (State.ACCEPTED, Input.SUCCESS): Row(State.ACCEPTED, Act.MORE),
         (State.ACCEPTED, Input.TIMER_M): Row(State.TERMINATED, Act.FINISH),
     },
     wire=frozenset({Input.PROVISIONAL, Input.SUCCESS, Input.REFUSAL, Input.UNDELIVERED}),
@@ -67,7 +70,11 @@ TABLE: Final = Table(
 
 @attrs.define(eq=False)
 class InviteClient(Machine[Input]):
-    """Sends an INVITE until something comes back, and acknowledges a refusal; a 2xx is the dialog's to acknowledge."""
+    """Sends an INVITE until something comes back, and acknowledges a refusal.
+
+    A 2xx is the dialog's to acknowledge, which leaves the ACK here: copies of the 2xx get it again (13.2.2.4), even
+    when the dialog has ended meanwhile.
+    """
 
     sending: SendRequest
     reliable: bool
@@ -75,6 +82,7 @@ class InviteClient(Machine[Input]):
 
     state: State = attrs.field(default=State.CALLING, init=False)
     _ack: SendRequest | None = attrs.field(default=None, init=False)
+    _acks: dict[str | None, SendRequest] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def start(cls, sending: SendRequest, timers: Timers, now: float) -> "InviteClient":
@@ -94,6 +102,10 @@ class InviteClient(Machine[Input]):
     def finished(self) -> bool:
         return self.state is State.TERMINATED
 
+    def acknowledge(self, tag: str | None, ack: SendRequest) -> None:
+        """Keep the ACK of the 2xx from the fork with this To tag; the caller sends its first copy."""
+        self._acks[tag] = ack
+
     def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionOutput]:
         """Take a response with this transaction's key."""
         if not isinstance(message, Response):
@@ -101,6 +113,11 @@ class InviteClient(Machine[Input]):
         status = message.status
         given = Input.PROVISIONAL if status < 200 else Input.SUCCESS if status < 300 else Input.REFUSAL
         return self._take(given, now, message)
+
+    def expire(self, at: float) -> None:
+        """End at `at` unless a final response comes before: a cancelled INVITE is not waited for any longer (9.1)."""
+        if self.state is State.PROCEEDING:
+            self._end, self._end_at = Input.EXPIRY, at
 
     def transport_failed(self, now: float) -> list[TransactionOutput]:
         """The INVITE, or the ACK of its refusal, could not be sent."""
@@ -116,7 +133,7 @@ class InviteClient(Machine[Input]):
                 self._again(self._interval * 2, now)
                 return [self.sending]
             case Act.PASS:
-                if self.state is State.PROCEEDING:
+                if self._end is Input.TIMER_B:
                     self._stop()
             case Act.ACCEPT:
                 self._stop_repeating()
@@ -135,6 +152,11 @@ class InviteClient(Machine[Input]):
             case Act.ACKNOWLEDGE:
                 assert self._ack is not None
                 return [self._ack]
+            case Act.MORE:
+                assert response is not None
+                ack_again = self._acks.get(response.to_tag)
+                if ack_again is not None:
+                    return [ack_again]
             case Act.TIME_OUT:
                 self._stop()
                 return [TimedOut(self)]

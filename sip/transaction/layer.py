@@ -15,7 +15,6 @@ from .events import (
     Flow,
     Requested,
     SendRequest,
-    SendResponse,
     Server,
     Stray,
     Transaction,
@@ -67,7 +66,7 @@ class Transactions:
         return client, sending
 
     def respond(self, server: Server, response: Response, now: float) -> list[TransactionOutput]:
-        """Answer a request. Raises OutOfTurn when it has its final response already (another 2xx to INVITE excepted)."""
+        """Answer a request. Raises OutOfTurn after its final response (another 2xx to INVITE excepted)."""
         return self._settle(server, server.respond(response, now))
 
     def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionOutput]:
@@ -88,8 +87,13 @@ class Transactions:
         server = self._servers.get(cancelled_key(cancel))
         return server if isinstance(server, InviteServer) else None
 
+    def expire(self, client: InviteClient, at: float) -> None:
+        """Let a cancelled INVITE end at `at` unless a final response comes before (9.1)."""
+        client.expire(at)
+        self._queue(client)
+
     def transport_failed(self, branch: str, now: float) -> list[TransactionOutput]:
-        """Requests of this branch could not be sent: an INVITE, the ACK of its refusal, its CANCEL, or another request."""
+        """A request of this branch could not be sent: an INVITE, the ACK of its refusal, its CANCEL, or another."""
         failed = [client for (sent, _), client in self._clients.items() if sent == branch]
         return [output for client in failed for output in self._settle(client, client.transport_failed(now))]
 
@@ -145,9 +149,7 @@ class Transactions:
         if request.to_tag is None and request.method != "CANCEL":
             origin = merge_key(request)
             if origin in self._origins:
-                return self.respond(
-                    server, respond(request, 482, to_tag=self.local_tag, headers=self.headers), now
-                )
+                return self.respond(server, respond(request, 482, to_tag=self.local_tag, headers=self.headers), now)
             self._origins[origin] = server
         return [Requested(server)]
 
@@ -166,7 +168,8 @@ class Transactions:
             if request.to_tag is None and self._origins.get(origin := merge_key(request)) is transaction:
                 del self._origins[origin]
         else:
-            self._clients.pop(transaction.key, None)
+            sending = transaction.sending
+            self._clients.pop((sending.branch, sending.request.method), None)
 
     def _queue(self, transaction: Transaction) -> None:
         """See that the heap has an entry no later than the transaction's date."""

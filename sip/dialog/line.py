@@ -1,0 +1,94 @@
+"""What the parts of a leg share: its transactions, its dialog, and the outputs that gather while it takes one input."""
+
+import attrs
+
+from ..build import respond
+from ..ids import Ids
+from ..message import Message
+from ..transaction.events import Client, SendRequest, SendResponse, Server, TransactionOutput
+from ..transaction.layer import Transactions
+from .auth import Authorizer
+from .config import HeaderItems, LegConfig
+from .events import LegOutput
+from .offer_answer import OfferAnswer
+from .state import SDP, Dialog
+
+
+@attrs.define(eq=False)
+class Line:
+    """One leg's desk: its parts read the dialog here and put what is to be sent into `out`, in order."""
+
+    config: LegConfig
+    ids: Ids
+    call_id: str
+    local_tag: str
+    transactions: Transactions
+    authorizer: Authorizer
+    offers: OfferAnswer = attrs.field(factory=OfferAnswer)
+    dialog: Dialog | None = None
+    """The confirmed dialog, or the one that our 1xx or 2xx makes; None while only the other side can make one."""
+
+    out: list[LegOutput] = attrs.field(factory=list)
+    _server: HeaderItems = attrs.field(init=False)
+    _contact: HeaderItems = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        config = self.config
+        self._server = (("Server", config.server),) if config.server else ()
+        self._contact = (("Contact", str(config.contact)),)
+
+    @classmethod
+    def open(cls, config: LegConfig, ids: Ids, call_id: str, local_tag: str) -> "Line":
+        headers = (("Server", config.server),) if config.server else ()
+        transactions = Transactions(config.timers, local_tag, headers)
+        return cls(config, ids, call_id, local_tag, transactions, Authorizer(ids))
+
+    @property
+    def abilities(self) -> HeaderItems:
+        """What a 2xx to INVITE or OPTIONS tells about us (13.3.1.4, section 11)."""
+        items = [("Allow", ", ".join(self.config.allow))]
+        if self.config.supported:
+            items.append(("Supported", ", ".join(self.config.supported)))
+        return tuple(items)
+
+    def respond(
+        self,
+        server: Server,
+        status: int,
+        now: float,
+        reason: str | None = None,
+        headers: HeaderItems = (),
+        body: bytes | None = None,
+        *,
+        contact: bool = False,
+    ) -> SendResponse:
+        """Answer a request; the response goes to `out` and is given back for keeping."""
+        response = respond(
+            server.request,
+            status,
+            reason,
+            to_tag=self.local_tag,
+            headers=(*(self._contact if contact else ()), *headers, *self._server),
+            body=body or b"",
+            content_type=SDP if body else None,
+        )
+        outputs = self.transactions.respond(server, response, now)
+        self.pass_on(outputs)
+        return SendResponse(response, server.flow)
+
+    def send(self, sending: SendRequest, now: float) -> Client:
+        """Send a request other than ACK, in a transaction of its own."""
+        client, first = self.transactions.send(sending, now)
+        self.out.append(first)
+        return client
+
+    def pass_on(self, outputs: list[TransactionOutput]) -> None:
+        """Put a transaction's messages into `out`; its facts are not for here."""
+        self.out += [output for output in outputs if isinstance(output, SendRequest | SendResponse)]
+
+    def description(self, message: Message) -> bytes | None:
+        """The session description that a message carries; None: none that we can use."""
+        if not message.body:
+            return None
+        media_type = message.content_type
+        return message.body if media_type is None or media_type in self.config.accept else None

@@ -1,0 +1,196 @@
+"""A dialog: tags, sequence numbers, route set, remote target, and the requests made of them (RFC 3261 section 12)."""
+
+from __future__ import annotations
+
+import attrs
+
+from ..address import NameAddr
+from ..build import request as build_request
+from ..errors import SipError
+from ..ids import Ids
+from ..message import Request, Response
+from ..params import Params
+from ..routing import Hop, hop_of, reply_hop, route_request
+from ..transaction.events import Flow, SendRequest
+from ..uri import Uri
+from ..via import Via
+from .auth import Authorizer
+from .config import HeaderItems, LegConfig
+from .events import Invite
+
+SDP = "application/sdp"
+
+
+@attrs.define(eq=False)
+class Dialog:
+    """One dialog of a leg, early or confirmed; before the first response, what the INVITE is made of."""
+
+    config: LegConfig
+    ids: Ids
+    authorizer: Authorizer
+    call_id: str
+    local: NameAddr
+    """With our tag."""
+
+    remote: NameAddr
+    """With the other side's tag, once it has given one."""
+
+    target: Uri
+    """Where the other side wants its requests (its Contact)."""
+
+    route_set: tuple[NameAddr, ...]
+    local_cseq: int
+    remote_cseq: int | None
+    """None until the other side has sent a request."""
+
+    flow: Flow | None
+    """An open path to the other side, used when no proxy asked to stay in between."""
+
+    fallback: Hop
+    """Where to send when `target` is no address that can be sent to."""
+
+    @classmethod
+    def called(
+        cls,
+        invite: Request,
+        flow: Flow,
+        tag: str,
+        target: NameAddr,
+        config: LegConfig,
+        ids: Ids,
+        authorizer: Authorizer,
+    ) -> Dialog:
+        """The UAS's side of the dialog that a 101 to 299 with `tag` makes (12.1.1)."""
+        return cls(
+            config,
+            ids,
+            authorizer,
+            invite.call_id,
+            invite.to.with_tag(tag),
+            invite.from_,
+            target.uri,
+            invite.record_routes,
+            0,
+            invite.cseq.number,
+            flow if _needs_flow(invite, flow) else None,
+            reply_hop(invite.via, reliable=flow.reliable),
+        )
+
+    @classmethod
+    def calling(
+        cls, command: Invite, call_id: str, tag: str, config: LegConfig, ids: Ids, authorizer: Authorizer
+    ) -> Dialog:
+        """What a first INVITE is made of: a dialog that has no remote tag yet (8.1.1). Raises `UnsupportedScheme`."""
+        # 19.1.5: a URI's headers and method are about the request, and no part of the Request-URI.
+        target = command.target.without_headers().without_params("method")
+        first = command.routes[0].uri if command.routes else target
+        return cls(
+            config,
+            ids,
+            authorizer,
+            call_id,
+            command.from_.without_params().with_tag(tag),
+            NameAddr(target) if command.to is None else command.to,
+            target,
+            command.routes,
+            0,
+            None,
+            command.via,
+            hop_of(first),
+        )
+
+    @property
+    def local_tag(self) -> str | None:
+        return self.local.tag
+
+    @property
+    def remote_tag(self) -> str | None:
+        return self.remote.tag
+
+    def forked(self, response: Response) -> Dialog:
+        """The UAC's side of the dialog that a 101 to 299 to our INVITE makes (12.1.2)."""
+        contact = response.contact
+        return attrs.evolve(
+            self,
+            remote=response.to,
+            target=self.target if contact is None else contact.uri,
+            route_set=tuple(reversed(response.record_routes)),
+            # Each fork counts the requests it gets for itself, on from the INVITE.
+            local_cseq=response.cseq.number,
+            remote_cseq=None,
+        )
+
+    def refresh(self, contact: NameAddr | None) -> None:
+        """Take a new remote target from a re-INVITE or its 2xx (12.2); the route set never changes."""
+        if contact is not None:
+            self.target = contact.uri
+
+    def in_order(self, request: Request) -> bool:
+        """Whether a request from the other side comes after all before it; if so it counts (12.2.2)."""
+        number = request.cseq.number
+        if self.remote_cseq is not None and number <= self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True
+
+    def request(
+        self, method: str, headers: HeaderItems = (), body: bytes | None = None, *, cseq: int | None = None
+    ) -> SendRequest:
+        """A request of ours; `cseq` is given for an ACK, which has its INVITE's number (13.2.2.4)."""
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        config = self.config
+        uri, routes = route_request(self.target, self.route_set)
+        branch = self.ids.branch()
+        flow = self.flow if not self.route_set else None
+        hop = self._hop(uri, routes)
+        text = str(uri)
+        extra = [*headers, *self.authorizer.headers(method, text, body or b"")]
+        if config.server:
+            extra.append(("User-Agent", config.server))
+        request = build_request(
+            method,
+            text,
+            via=Via(
+                flow.transport if flow is not None else hop.transport,
+                config.contact.uri.host,
+                config.contact.uri.port,
+                Params((("rport", None), ("branch", branch))),
+            ),
+            from_=self.local,
+            to=self.remote,
+            call_id=self.call_id,
+            cseq=cseq,
+            contact=config.contact if method == "INVITE" else None,
+            routes=routes,
+            max_forwards=config.max_forwards,
+            headers=extra,
+            body=body or b"",
+            content_type=SDP if body else None,
+        )
+        return SendRequest(request, hop, flow, branch)
+
+    def _hop(self, uri: Uri, routes: tuple[NameAddr, ...]) -> Hop:
+        """As `next_hop` has it, from what the request is made of; the fallback when the other side's URI is no use."""
+        loose = bool(routes) and routes[0].is_loose
+        try:
+            return hop_of(routes[0].uri if loose else uri, secure=uri.scheme == "sips" and not loose)
+        except SipError:
+            return self.fallback
+
+
+def _needs_flow(invite: Request, flow: Flow) -> bool:
+    """Whether requests to the caller have to go back the way its INVITE came.
+
+    So over a connection, which the caller may be unable to accept from us, and from behind an address translator, which
+    shows in the Via (RFC 3581). A proxy in between stands nearer than the caller, and its connection is no way to it
+    unless it asks for that by Record-Route.
+    """
+    if len(invite.vias) != 1:
+        return False
+    via = invite.via
+    if flow.reliable:
+        return True
+    moved = via.received is not None and via.received != via.host
+    return moved or (via.rport is not None and via.rport != (via.port or 5060))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import attrs
 
@@ -16,10 +16,8 @@ from ..transaction.events import (
     Responded,
     SendRequest,
     SendResponse,
-    Server,
     Stray,
     TimedOut,
-    Transaction,
     TransactionOutput,
     Undelivered,
 )
@@ -34,6 +32,9 @@ from .phases import Input, Phase
 from .state import Dialog
 from .uac import Act as Sent
 from .uas import InviteUas
+
+if TYPE_CHECKING:
+    from ..transaction.events import Server, Transaction
 
 
 @attrs.define(eq=False)

@@ -1,17 +1,24 @@
 """What the parts of a leg share: its transactions, its dialog, and the outputs that gather while it takes one input."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import attrs
 
 from ..build import respond
 from ..ids import Ids
 from ..message import Message
-from ..transaction.events import Client, SendRequest, SendResponse, Server, TransactionOutput
+from ..transaction.events import SendRequest, SendResponse, TransactionOutput
 from ..transaction.layer import Transactions
 from .auth import Authorizer
 from .config import HeaderItems, LegConfig
 from .events import LegOutput
 from .offer_answer import OfferAnswer
 from .state import SDP, Dialog
+
+if TYPE_CHECKING:
+    from ..transaction.events import Client, Server
 
 
 @attrs.define(eq=False)
@@ -38,7 +45,7 @@ class Line:
         self._contact = (("Contact", str(config.contact)),)
 
     @classmethod
-    def open(cls, config: LegConfig, ids: Ids, call_id: str, local_tag: str) -> "Line":
+    def open(cls, config: LegConfig, ids: Ids, call_id: str, local_tag: str) -> Line:
         headers = (("Server", config.server),) if config.server else ()
         transactions = Transactions(config.timers, local_tag, headers)
         return cls(config, ids, call_id, local_tag, transactions, Authorizer(ids))

@@ -1,12 +1,13 @@
 """Changing the session of a dialog that is up: re-INVITEs of both sides, and their glare (RFC 3261 section 14)."""
 
+from __future__ import annotations
+
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from ..message import Request, Response
-from ..transaction.events import Transaction
 from ..transaction.invite_server import InviteServer
 from .events import (
     LegOfferAnswered,
@@ -20,6 +21,9 @@ from .offer_answer import Input as Turn
 from .uac import Act as Sent
 from .uac import InviteUac
 from .uas import InviteUas
+
+if TYPE_CHECKING:
+    from ..transaction.events import Transaction
 
 MAX_GLARES: Final = 4
 """491s to one offer before it counts as refused: the other side then has a pending INVITE that never ends."""

@@ -1,8 +1,11 @@
 """The transactions of one Call-ID (or of a registrar): which one a message belongs to, and when one of them is due."""
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -10,20 +13,14 @@ from ..build import respond
 from ..message import Message, Request, Response
 from ..timers import Timers
 from .client import NonInviteClient
-from .events import (
-    Client,
-    Flow,
-    Requested,
-    SendRequest,
-    Server,
-    Stray,
-    Transaction,
-    TransactionOutput,
-)
+from .events import Flow, Requested, SendRequest, Stray, TransactionOutput
 from .invite_client import InviteClient
 from .invite_server import InviteServer
 from .key import ClientKey, ServerKey, cancelled_key, client_key, merge_key, server_key
 from .server import NonInviteServer
+
+if TYPE_CHECKING:
+    from .events import Client, Server, Transaction
 
 _ORDER = itertools.count()
 

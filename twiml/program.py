@@ -158,9 +158,10 @@ class Program:
         self._in_fallback = False
         return self._request(Fetch(url=url, method=method, parameters=parameters), now)
 
-    def _request(self, fetch: Fetch, now: float) -> Step:
+    def _request(self, fetch: Fetch, now: float, *, paced: bool = True) -> Step:
         self.state, self.verb = State.FETCHING, None
-        self._fetch = attrs.evolve(fetch, not_before=self.pacing.next_at(now), alerts=self._taken())
+        not_before = self.pacing.next_at(now) if paced else now
+        self._fetch = attrs.evolve(fetch, not_before=not_before, alerts=self._taken())
         return self._fetch
 
     @property
@@ -296,7 +297,7 @@ class Program:
                 parameters=tuple(parameters),
                 purpose=Purpose.FALLBACK,
             )
-            return self._request(fetch, now)
+            return self._request(fetch, now, paced=False)
         self.state, self.answered = State.NOTICE, True
         self.verb = verbs.ErrorNotice()
         return Perform(verb=self.verb, answering=Answering.ANSWER, document_url=self.document_url, alerts=self._taken())

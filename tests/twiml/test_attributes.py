@@ -15,7 +15,8 @@ from offhook.twiml.verbs import VERBS
 CA = "CA" + "0" * 32
 METHOD = ([("GET", "GET"), ("POST", "POST"), ("get", "GET"), (" POST ", "POST")], ["PUT", "", "G ET"])
 FLAG = ([("true", True), ("false", False), (" true", True)], ["TRUE", "yes", "1", ""])
-TEXT = ([("x", "x"), ("  x ", "x")], [])
+Cases = tuple[list[tuple[str, Any]], list[str]]
+TEXT: Cases = ([("x", "x"), ("  x ", "x")], [])
 TRIM = ([("trim-silence", "trim-silence"), ("do-not-trim", "do-not-trim")], ["true", ""])
 URL = (
     [("https://a.test/x", "https://a.test/x"), ("/x?y=1#rc=2", "/x?y=1#rc=2"), (" x.php\n", "x.php")],
@@ -129,7 +130,10 @@ RECORD: dict[str, tuple[Any, Any, int]] = {
     "transcribeCallback": (CALLBACK, None, 13257),
     **recording(13621),
 }
-TONES = "at au bg br be ch cl cn cz de dk ee es fi fr gr hu il in it lt jp mx my nl no nz ph pl pt ru se sg th uk us us-old tw ve za"
+TONES = (
+    "at au bg br be ch cl cn cz de dk ee es fi fr gr hu il in it lt jp mx my nl no "
+    "nz ph pl pt ru se sg th uk us us-old tw ve za"
+)
 ACTION = (([*URL[0], ("", "")], URL[1]), None, 11100)
 DIAL: dict[str, tuple[Any, Any, int]] = {
     "action": ACTION,
@@ -257,15 +261,15 @@ RELAY: dict[str, tuple[Any, Any, int]] = {
     "turnDetection": (FLAG, False, 64101),
     "profanityFilter": (FLAG, None, 12200),
     "partialPrompts": (FLAG, None, 12200),
-    **{
-        name: (TEXT, None, 12200)
-        for name in (
+    **dict.fromkeys(
+        (
             *("speechModel", "hints", "intelligenceService", "backgroundNoiseReduction", "speechTimeout"),
             *("deepgramSmartFormat", "ignoreBackchannel", "events", "partialPromptOnHangup", "asrSmartFormat"),
             *("ttsTextNormalization", "ttsLanguageTextNormalization", "elevenlabsLanguageTextNormalization"),
             *("includeInPrompt", "customerName"),
-        )
-    },
+        ),
+        (TEXT, None, 12200),
+    ),
 }
 PAY: dict[str, tuple[Any, Any, int]] = {
     "input": (words("dtmf"), "dtmf", 12200),

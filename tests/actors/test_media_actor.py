@@ -1,0 +1,451 @@
+"""The media actor: negotiation, holds and moves, orders and events, and how it ends."""
+
+from __future__ import annotations
+
+import random
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock
+
+from offhook.actors.guard import open_nest
+from offhook.actors.mailbox import ActorGone, Mailbox, Reply
+from offhook.actors.media import CAPACITY, LegNotOpen, MediaActor, RandomMediaIds
+from offhook.actors.messages.lifecycle import Down
+from offhook.actors.messages.media import (
+    Couple,
+    DigitHeard,
+    GetLeg,
+    LocalDescription,
+    MakeOffer,
+    MediaCommand,
+    MediaEvent,
+    MediaFlowing,
+    MediaPolicy,
+    MediaSilent,
+    Play,
+    Played,
+    Prepare,
+    QualityMeasured,
+    Record,
+    RecordingDone,
+    Reoffer,
+    SendDigits,
+    Settle,
+    Stop,
+    Uncouple,
+)
+from offhook.actors.planes.beat import BeatPlane
+from offhook.actors.planes.disk import RecordingDisk
+from offhook.media import rtp, sdp
+from offhook.media.errors import NoCommonCodec, SdpError
+from offhook.media.frames import FRAME_BYTES
+from offhook.media.g711 import PCMA, PCMU, Law
+from offhook.media.rtp import RtpPacket
+from offhook.media.sources import Clip, Reader, Silence
+from offhook.testing.network import Conditions, FakeNetwork
+from offhook.transport.network import UdpSocket
+from offhook.transport.rtp import NoFreePorts, PortRange, RtpPorts
+
+from .plane_contract import in_order, ramp
+
+SERVER, PHONE, ADVERTISED = "10.0.0.1", "10.0.0.2", "203.0.113.9"
+POLICY = MediaPolicy(bind_host=SERVER, advertised_host=ADVERTISED)
+
+
+async def at_once(function: Callable[[], None], /) -> None:
+    function()
+
+
+@attrs.define(eq=False)
+class House:
+    """A plane on a fake network, and nests for media actors."""
+
+    network: FakeNetwork
+    plane: BeatPlane
+    start: Callable[[], Media]
+
+
+@attrs.define(eq=False)
+class Media:
+    """One media actor with its call's mailbox."""
+
+    mailbox: Mailbox[MediaCommand]
+    call: Mailbox[MediaEvent]
+    actor: MediaActor
+    downs: list[Down] = attrs.field(factory=list)
+    ended: trio.Event = attrs.field(factory=trio.Event)
+
+    def down(self, down: Down) -> None:
+        self.downs.append(down)
+        self.ended.set()
+
+    async def prepare(self, offer: bytes | None, policy: MediaPolicy = POLICY) -> sdp.SessionDescription:
+        described = await self.mailbox.ref.ask(
+            lambda reply: Prepare(offer, policy, reply),
+            within=5,  # type: ignore[arg-type]  # mypy does not infer the lambda's reply
+        )
+        return sdp.parse(described.sdp)
+
+    async def reoffer(self, offer: bytes) -> sdp.SessionDescription:
+        described: LocalDescription = await self.mailbox.ref.ask(lambda reply: Reoffer(offer, reply), within=5)
+        return sdp.parse(described.sdp)
+
+    async def tell(self, command: MediaCommand) -> None:
+        await self.mailbox.ref.send(command)
+
+    async def event(self, kind: type[MediaEvent]) -> MediaEvent:
+        """The next event of that kind; others before it are dropped."""
+        with trio.fail_after(120):
+            while True:
+                event = await self.call.receive()
+                if isinstance(event, kind):
+                    return event
+
+
+@attrs.define(eq=False)
+class Phone:
+    """A peer with a port and an SDP of its own."""
+
+    socket: UdpSocket
+    law: Law = PCMU
+    sequence: int = 0
+    timestamp: int = 0
+    heard: list[RtpPacket] = attrs.field(factory=list)
+
+    def describe(self, *lines: str, host: str = PHONE, formats: str | None = None, port: int | None = None) -> bytes:
+        text = [
+            "v=0",
+            f"o=phone 1 1 IN IP4 {PHONE}",
+            "s=-",
+            f"c=IN IP4 {host}",
+            "t=0 0",
+            f"m=audio {self.socket.local[1] if port is None else port} RTP/AVP {formats or self.law.payload_type} 101",
+            "a=rtpmap:101 telephone-event/8000",
+            *lines,
+        ]
+        return "".join(f"{line}\r\n" for line in text).encode()
+
+    async def receive(self, count: int) -> list[RtpPacket]:
+        fresh: list[RtpPacket] = []
+        with trio.fail_after(60):
+            while len(fresh) < count:
+                datagram = self.socket.recv_nowait()
+                if datagram is None:
+                    await self.socket.readable()
+                    continue
+                fresh.append(rtp.parse(datagram.data))
+        self.heard += fresh
+        return fresh
+
+    def drain(self) -> list[RtpPacket]:
+        fresh = []
+        while (datagram := self.socket.recv_nowait()) is not None:
+            fresh.append(rtp.parse(datagram.data))
+        return fresh
+
+    def send(self, samples: bytes, port: int) -> None:
+        payload = self.law.encode(samples)
+        data = rtp.build_plain(self.law.payload_type, self.sequence, self.timestamp, 5, payload)
+        self.sequence += 1
+        self.timestamp += 160
+        self.socket.send_nowait(data, (SERVER, port))
+
+
+@asynccontextmanager
+async def a_house(ports: str = "20000-20099", call_capacity: int = 256) -> AsyncIterator[House]:
+    network = FakeNetwork(seed=1, conditions=Conditions(delay_s=0.003))
+    rng = random.Random(1)
+    ids = RandomMediaIds(rng)
+    plane = BeatPlane(
+        RtpPorts(network.host(SERVER), PortRange.parse(ports), rng.randrange),
+        ids,
+        unix_time=lambda: trio.current_time() + 1_700_000_000,
+        disk=RecordingDisk(at_once),
+    )
+    async with trio.open_nursery() as nursery, open_nest("media") as nest:
+        nursery.start_soon(plane.run)
+
+        def start() -> Media:
+            mailbox = Mailbox[MediaCommand]("media", CAPACITY)
+            call = Mailbox[MediaEvent]("call", call_capacity)
+            media = Media(mailbox, call, MediaActor(mailbox, plane, call.ref, ids))
+            nest.start(media.actor, media.down)
+            return media
+
+        yield House(network, plane, start)
+        nursery.cancel_scope.cancel()
+
+
+async def a_phone(house: House, law: Law = PCMU, port: int = 4000) -> Phone:
+    return Phone(await house.network.host(PHONE).udp((PHONE, port)), law)
+
+
+def port_of(description: sdp.SessionDescription) -> int:
+    return description.media[0].port
+
+
+@pytest.mark.parametrize("law", [PCMU, PCMA])
+async def test_an_offer_is_answered_and_a_clip_is_heard_sample_by_sample(autojump_clock: MockClock, law: Law) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house, law)
+        answer = await media.prepare(phone.describe())
+        assert answer.connection is not None
+        assert answer.connection.address == ADVERTISED
+        assert [codec.name for codec in answer.media[0].codecs] == [law.name, "telephone-event"]
+        clip = Clip(ramp(20))
+        await media.tell(Play("hello", clip))
+        assert await media.event(Played) == Played("hello", whole=True)
+        packets = await phone.receive(25)
+        assert in_order(packets)
+        assert law.decode(law.encode(clip.samples)) in b"".join(law.decode(packet.payload) for packet in packets)
+
+
+async def test_without_an_offer_we_offer_and_media_flows_after_the_answer(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        offer = await media.prepare(None)
+        assert [codec.name for codec in offer.media[0].codecs] == ["PCMU", "PCMA", "telephone-event"]
+        await trio.sleep(1)
+        assert phone.drain() == []
+        phone.law = PCMA
+        settled: None = await media.mailbox.ref.ask(lambda reply: Settle(phone.describe(), reply), within=5)
+        assert settled is None
+        assert {packet.payload_type for packet in await phone.receive(5)} == {8}
+
+
+async def test_an_offer_without_a_codec_of_ours_is_refused_and_costs_no_port(autojump_clock: MockClock) -> None:
+    async with a_house("20000-20001") as house:
+        media, phone = house.start(), await a_phone(house)
+        with pytest.raises(NoCommonCodec):
+            await media.prepare(phone.describe(formats="18"))
+        with pytest.raises(SdpError):
+            await media.prepare(b"no sdp")
+        # The actor is alive, and the only port pair is free.
+        assert await media.prepare(phone.describe())
+        other = house.start()
+        with pytest.raises(NoFreePorts):
+            await other.prepare(phone.describe())
+
+
+async def test_hold_stops_the_stream_and_resume_goes_on_with_the_next_number(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        first = await media.prepare(phone.describe())
+        await phone.receive(10)
+        held = await media.reoffer(phone.describe("a=sendonly"))
+        assert held.direction_of(held.media[0]) is sdp.Direction.RECVONLY
+        assert (held.origin.session_id, held.origin.version) == (first.origin.session_id, first.origin.version + 1)
+        await trio.sleep(0.1)
+        phone.heard += phone.drain()
+        await trio.sleep(1)
+        assert phone.drain() == []
+        resumed = await media.reoffer(phone.describe())
+        assert resumed.origin.version == held.origin.version + 1
+        await phone.receive(10)
+        assert in_order(phone.heard)
+
+
+async def test_the_old_hold_by_the_zero_address_stops_the_stream(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        await media.prepare(phone.describe())
+        await phone.receive(2)
+        await media.reoffer(phone.describe(host="0.0.0.0"))
+        await trio.sleep(0.1)
+        phone.drain()
+        await trio.sleep(1)
+        assert phone.drain() == []
+
+
+async def test_an_offer_that_changes_nothing_gets_the_same_answer(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        first = await media.prepare(phone.describe())
+        assert await media.reoffer(phone.describe()) == first
+
+
+async def test_a_phone_that_moves_is_followed(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        answer = await media.prepare(phone.describe())
+        phone.send(ramp(1), port_of(answer))
+        await phone.receive(5)
+        elsewhere = await a_phone(house, PCMA, port=6000)
+        await media.reoffer(elsewhere.describe())
+        packets = await elsewhere.receive(10)
+        assert {packet.payload_type for packet in packets} == {8}
+        phone.drain()
+        await elsewhere.receive(10)
+        assert phone.drain() == []
+
+
+async def test_a_bad_re_offer_changes_nothing(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        await media.prepare(phone.describe())
+        with pytest.raises(NoCommonCodec):
+            await media.reoffer(phone.describe(formats="18"))
+        await phone.receive(20)
+        assert in_order(phone.heard)
+
+
+async def test_we_offer_again_what_we_have(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        answer = await media.prepare(phone.describe())
+        again: LocalDescription = await media.mailbox.ref.ask(MakeOffer, within=5)
+        offer = sdp.parse(again.sdp)
+        assert port_of(offer) == port_of(answer)
+        assert offer.origin.version == answer.origin.version + 1
+        await media.mailbox.ref.ask(lambda reply: Settle(phone.describe(), reply), within=5)
+        await phone.receive(10)
+        assert in_order(phone.heard)
+
+
+async def test_a_recording_ends_with_its_file_and_the_stop_waits_for_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        port = port_of(await media.prepare(phone.describe()))
+        await media.tell(Record("rec", tmp_path / "rec.wav"))
+        said = ramp(50)
+        for at in range(0, len(said), FRAME_BYTES):
+            phone.send(said[at : at + FRAME_BYTES], port)
+            await phone.receive(1)
+        await phone.receive(10)
+        await media.tell(Stop("the call has ended"))
+        await media.ended.wait()
+        assert media.downs == [Down("media", None)]
+        done = await media.event(RecordingDone)
+        assert isinstance(done, RecordingDone)
+        assert done.error is None
+        with wave.open(str(tmp_path / "rec.wav")) as file:
+            assert PCMU.decode(PCMU.encode(said[: 45 * FRAME_BYTES])) in file.readframes(file.getnframes())
+        quality = await media.event(QualityMeasured)
+        assert isinstance(quality, QualityMeasured)
+        assert quality.stats.packets_received == 50
+        with pytest.raises(ActorGone):
+            await media.tell(Play("late", Silence(20)))
+
+
+async def test_digits_and_the_first_packet_reach_the_call(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        one, other = house.start(), house.start()
+        phone, other_phone = await a_phone(house), await a_phone(house, port=5000)
+        await one.prepare(phone.describe())
+        port = port_of(await other.prepare(other_phone.describe()))
+        await one.tell(SendDigits("d", "42"))
+        for packet in await phone.receive(60):
+            if packet.payload_type == 101:
+                other_phone.socket.send_nowait(rtp.build(packet), (SERVER, port))
+        assert await one.event(Played) == Played("d", whole=True)
+        assert await other.event(MediaFlowing) == MediaFlowing((PHONE, 5000))
+        assert [await other.event(DigitHeard) for _ in "42"] == [DigitHeard("4", 100), DigitHeard("2", 100)]
+
+
+async def test_a_phone_that_falls_silent_is_told_of(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        await media.prepare(phone.describe(), attrs.evolve(POLICY, silent_after_s=10))
+        started = trio.current_time()
+        await media.event(MediaSilent)
+        assert trio.current_time() - started == pytest.approx(10, abs=0.05)
+
+
+async def test_two_legs_are_coupled_by_their_actors(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        one, other = house.start(), house.start()
+        phone, other_phone = await a_phone(house), await a_phone(house, PCMA, port=5000)
+        port = port_of(await one.prepare(phone.describe()))
+        await other.prepare(other_phone.describe())
+        leg = await other.mailbox.ref.ask(GetLeg, within=5)
+        await one.tell(Couple(leg))
+        said = ramp(40)
+        for at in range(0, len(said), FRAME_BYTES):
+            phone.send(said[at : at + FRAME_BYTES], port)
+            await phone.receive(1)
+        heard = b"".join(PCMA.decode(packet.payload) for packet in await other_phone.receive(40))
+        assert PCMA.decode(PCMA.encode(PCMU.decode(PCMU.encode(said[: 20 * FRAME_BYTES])))) in heard
+        await other.tell(Uncouple())
+        await other_phone.receive(20)
+        phone.send(said[:FRAME_BYTES], port)
+        assert {packet.payload for packet in await other_phone.receive(10)} == {PCMA.silence * 160}
+
+
+class BrokenSource:
+    def open(self) -> Reader:
+        return BrokenReader()
+
+
+class BrokenReader:
+    def read(self, size: int) -> bytes:
+        raise ZeroDivisionError("a source with a bug")
+
+
+async def test_a_leg_that_breaks_fails_its_actor_with_that_error_and_no_other(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        bad, good = house.start(), house.start()
+        phone, other_phone = await a_phone(house), await a_phone(house, port=5000)
+        await bad.prepare(phone.describe())
+        await good.prepare(other_phone.describe())
+        await bad.tell(Play("bug", BrokenSource()))
+        await bad.ended.wait()
+        assert isinstance(bad.downs[0].error, ZeroDivisionError)
+        await other_phone.receive(50)
+        assert in_order(other_phone.heard)
+        assert good.downs == []
+
+
+async def test_a_call_that_reads_no_more_loses_its_media_and_nobody_else_s(autojump_clock: MockClock) -> None:
+    async with a_house(call_capacity=3) as house:
+        stuck, good = house.start(), house.start()
+        phone, other_phone = await a_phone(house), await a_phone(house, port=5000)
+        await stuck.prepare(phone.describe())
+        await good.prepare(other_phone.describe())
+        for number in range(5):
+            await stuck.tell(Play(str(number), Silence(0)))
+        await stuck.ended.wait()
+        assert type(stuck.downs[0].error).__name__ == "MailboxFull"
+        await other_phone.receive(20)
+        assert in_order(other_phone.heard)
+
+
+async def test_a_crashing_actor_closes_its_leg(autojump_clock: MockClock) -> None:
+    async with a_house("20000-20001") as house:
+        media, phone = house.start(), await a_phone(house)
+        await media.prepare(phone.describe())
+        reply: Reply[LocalDescription] = Reply("second")
+        await media.tell(Prepare(phone.describe(), POLICY, reply))
+        await media.ended.wait()
+        assert isinstance(media.downs[0].error, LegNotOpen)
+        await trio.sleep(0.1)
+        phone.drain()
+        await trio.sleep(0.5)
+        assert phone.drain() == []
+        assert await house.start().prepare(phone.describe())
+
+
+async def test_orders_before_the_leg_is_open_are_a_bug_of_ours(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media = house.start()
+        await media.tell(Play("early", Silence(20)))
+        await media.ended.wait()
+        assert isinstance(media.downs[0].error, LegNotOpen)
+
+
+def test_seeded_numbers_repeat_and_have_their_widths() -> None:
+    one, other = RandomMediaIds(random.Random(9)), RandomMediaIds(random.Random(9))
+    for _ in range(50):
+        assert one.ssrc() == other.ssrc() < 2**32
+        assert one.sequence() == other.sequence() < 2**15
+        assert one.timestamp() == other.timestamp() < 2**32
+        assert one.cname() == other.cname()
+        assert one.session_id() == other.session_id() < 2**62
+        assert 0 <= one.fraction() == other.fraction() < 1

@@ -141,17 +141,6 @@ class QualityMeasured(CallEvent):
 
 
 @attrs.frozen(kw_only=True)
-class SipMessage(CallEvent):
-    """One SIP message of a call's leg went out or came in (for ladders and captures)."""
-
-    sent: bool
-    transport: str
-    local: tuple[str, int]
-    remote: tuple[str, int]
-    data: bytes
-
-
-@attrs.frozen(kw_only=True)
 class ActorCrashed(Event):
     actor: str
     error: str
@@ -183,7 +172,6 @@ BusEvent: TypeAlias = (
     | DigitsHeard
     | RecordingReady
     | QualityMeasured
-    | SipMessage
     | ActorCrashed
     | CallRefused
 )

@@ -1,0 +1,377 @@
+"""One call: owns its leg, its media and its program, and coordinates them. Knows no SIP, RTP, XML or HTTP.
+
+Waits run one way: the program may wait for the call, the call for its leg and media, and nobody for who stands to the
+left. A call ends once; everything it owns ends with it, in order where there is time, by cancellation where not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Final, TypeVar, assert_never
+
+import attrs
+import structlog
+import trio
+
+from ..media.events import (
+    AudioArrived,
+    AudioLost,
+    DigitHeard,
+    FeedOverflowed,
+    MediaEvent,
+    MediaFlowing,
+    MediaSilent,
+    Played,
+    QualityMeasured,
+    Record,
+    RecordingDone,
+    SendDigits,
+    SpeechStarted,
+    SpeechStopped,
+    StopPlaying,
+    StopRecording,
+    WatchSpeech,
+)
+from ..media.events import Play as PlayOrder
+from ..sip.dialog.events import (
+    Accept,
+    Answer,
+    Bye,
+    Cause,
+    LegAnswered,
+    LegCommand,
+    LegEnded,
+    LegFact,
+    LegOfferAnswered,
+    LegOffered,
+    LegReoffered,
+    Refuse,
+    Ring,
+)
+from .actor import Actor
+from .call_identity import Identity
+from .call_media import CallMedia, NoDescription
+from .call_news import CallNews
+from .call_state import CallState, Input
+from .dialog import LegActor
+from .guard import Nest, open_nest
+from .mailbox import ActorGone, Mailbox, Ref, Reply
+from .media import CAPACITY as MEDIA_CAPACITY
+from .media import MediaActor
+from .messages.call import (
+    AnswerCall,
+    AudioOrder,
+    CallHungUp,
+    CallMessage,
+    CallOver,
+    HangUp,
+    LegNews,
+    Listen,
+    ProgramEnded,
+    ProgramFact,
+    RefuseCall,
+)
+from .messages.leg import LegOrder
+from .messages.lifecycle import Down
+from .messages.media import MediaCommand
+from .program import ProgramActor
+from .services import Services
+
+CAPACITY: Final = 256
+GRACE_S: Final = 1.0
+"""Beyond the program's own limit for its last request."""
+
+M = TypeVar("M")
+
+log = structlog.get_logger(__name__)
+
+ENDINGS: Final[dict[Cause, Input]] = {
+    Cause.HUNG_UP: Input.ENDED,
+    Cause.LOCAL: Input.ENDED,
+    Cause.CANCELLED: Input.CANCELLED,
+    Cause.REFUSED: Input.REFUSED,
+    Cause.NO_ACK: Input.BROKE,
+    Cause.LOST: Input.ENDED,
+    Cause.NO_SESSION: Input.BROKE,
+}
+"""How the end of a leg reads for the status of its call."""
+
+ALERTS: Final[dict[Cause, tuple[int, str]]] = {
+    Cause.NO_ACK: (32022, "no ACK came within 32 s of the 200"),
+    Cause.NO_SESSION: (32103, "the ACK brought no answer to our offer"),
+}
+
+
+@attrs.define(eq=False)
+class Call(Actor[CallMessage]):
+    """Coordinates; each part decides for itself. `identity` never changes, `state` is the status table."""
+
+    services: Services
+    identity: Identity
+    state: CallState
+    news: CallNews
+    leg: LegActor
+    """The leg's actor, not yet running; its mailbox already takes what the switchboard has for it."""
+    _nest: Nest = attrs.field(init=False)
+    _media: CallMedia | None = None
+    _program: Ref[ProgramFact] | None = None
+    _waiting: list[Reply[None]] = attrs.field(factory=list)
+    """Who asked for the answer and is told when the call is up."""
+    _offer: bytes | None = None
+    """The caller's session description, until it is answered."""
+    _listening: bool = False
+    _ending: Input | None = None
+    """What the next end of the leg means, where we brought it about."""
+    _cause: str = ""
+    _running: set[str] = attrs.field(factory=set)
+    """Names of the actors of ours that have not ended."""
+    _abandon_at: float = math.inf
+    """When the program is no longer waited for."""
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        async with open_nest(self.mailbox.name) as self._nest:
+            await super().run()
+
+    async def started(self) -> None:
+        self.news.started()
+        self._start(self.leg)
+
+    def finished(self) -> bool:
+        return self.state.status.final and not self._running
+
+    def last_words(self) -> None:
+        if not self.state.status.final:
+            # A crash or a cancellation: the leg says BYE by itself when the nest is cancelled right after this.
+            self.state.apply(Input.BROKE, trio.current_time())
+            self.news.ended(self.state, self._cause or "crash")
+        for reply in self._waiting:
+            reply.fail(CallOver())
+        self.news.notifications.close()
+        self.services.registry.drop_call(self.identity.sid)
+
+    def wake_at(self) -> float:
+        if self.state.status.final:
+            return self._abandon_at
+        if self.state.answered_at is None or self._ending is not None:
+            return math.inf
+        return self.state.answered_at + self.services.settings.max_call_s
+
+    async def wake(self, now: float) -> None:
+        if self.state.status.final:
+            log.warning("gave up on what a call still had running", call_sid=self.identity.sid, actors=self._running)
+            self._abandon_at = math.inf
+            self._nest.cancel()
+            self._running.clear()
+        else:
+            self._alert(32015, f"the call lasted {self.services.settings.max_call_s:g} s")
+            await self._hang_up("max-duration", Input.ENDED)
+
+    # --- messages --------------------------------------------------------------------------------------------
+
+    async def handle(self, message: CallMessage) -> None:
+        match message:
+            case LegNews():
+                await self._on_leg(message.fact)
+            case Down():
+                await self._on_down(message)
+            case AnswerCall():
+                await self._answer(message.reply)
+            case RefuseCall():
+                self._ending = Input.REFUSED_BUSY if message.busy else Input.REFUSED
+                self._cause = "rejected"
+                await self._order(Refuse(message.status, message.reason))
+            case Listen():
+                self._listening = message.on
+            case HangUp():
+                await self._hang_up(message.reason, Input.ENDED)
+            case ProgramEnded():
+                await self._hang_up(message.how, Input.ENDED)
+            case PlayOrder() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
+                await self._sound(message)
+            case _:
+                await self._on_media(message)
+
+    async def _on_leg(self, fact: LegFact) -> None:
+        match fact:
+            case LegOffered():
+                self._offer = fact.body
+                await self._order(Ring(180))
+                self._apply(Input.RANG)
+                self._start_program()
+            case LegAnswered():
+                await self._came_up(fact.body)
+            case LegReoffered():
+                await self._reoffered(fact.body)
+            case LegOfferAnswered():
+                await self._settle(fact.body)
+            case LegEnded():
+                self._leg_ended(fact.cause)
+            case _:
+                log.info("leg", call_sid=self.identity.sid, fact=type(fact).__name__)
+
+    async def _on_media(self, event: MediaEvent) -> None:
+        match event:
+            case DigitHeard():
+                self.news.digit(event.digit, event.duration_ms)
+                if self._listening:
+                    await self._tell_program(event)
+            case MediaSilent():
+                self._alert(32014, f"no audio was received for {event.for_s:g} s")
+                await self._hang_up("no-audio", Input.ENDED)
+            case QualityMeasured():
+                self.news.quality(event.stats)
+            case Played() | SpeechStarted() | SpeechStopped() | RecordingDone() | AudioArrived() | AudioLost():
+                await self._tell_program(event)
+            case MediaFlowing() | FeedOverflowed():
+                pass
+            case _:
+                assert_never(event)
+
+    async def _on_down(self, down: Down) -> None:
+        self._running.discard(down.name)
+        if down.error is not None:
+            self.news.crashed(down)
+            if down.name == self.leg.mailbox.name:
+                self._end(Input.BROKE, "crash")
+            else:
+                await self._hang_up("crash", Input.BROKE)
+        if self.state.status.final and not self._program_running:
+            self._stop_media()
+
+    # --- the session -----------------------------------------------------------------------------------------
+
+    async def _answer(self, reply: Reply[None]) -> None:
+        """Pick up, once: the description is made when the first verb wants the call answered, not before."""
+        if self.state.status.final or self._ending is not None:
+            reply.fail(CallOver())
+        elif self.state.answered_at is not None:
+            reply.set(None)
+        else:
+            self._waiting.append(reply)
+            if self._media is None:
+                await self._open_media()
+
+    async def _open_media(self) -> None:
+        box: Mailbox[MediaCommand] = Mailbox(f"media of {self.identity.sid}", MEDIA_CAPACITY)
+        actor = MediaActor(box, self.services.plane, self.mailbox.ref, self.services.media_ids)
+        self._media = CallMedia(actor.mailbox.ref, self.identity.media_policy(self.services.settings))
+        self._start(actor)
+        described = await self._media.prepare(self._offer)
+        if isinstance(described, NoDescription):
+            self._ending, self._cause = Input.BROKE, "no-media"
+            await self._order(Refuse(described.status))
+        else:
+            await self._order(Answer(described.sdp, self.identity.answer_headers(self.services.settings)))
+
+    async def _came_up(self, answer: bytes | None) -> None:
+        if answer is not None:
+            await self._settle(answer)
+        if self._ending is None:
+            self._apply(Input.ANSWERED)
+            for reply in self._waiting:
+                reply.set(None)
+            self._waiting.clear()
+
+    async def _settle(self, answer: bytes) -> None:
+        """Take the far end's answer to our offer; a bad one ends the call."""
+        problem = await self._media.settle(answer) if self._media is not None else "no offer of ours is open"
+        if problem is not None:
+            self._alert(32102, problem)
+            await self._hang_up("bad-answer", Input.BROKE)
+
+    async def _reoffered(self, offer: bytes | None) -> None:
+        described = NoDescription(488, "no media") if self._media is None else await self._media.reoffered(offer)
+        if isinstance(described, NoDescription):
+            await self._order(Refuse(described.status))
+        else:
+            await self._order(Accept(described.sdp))
+
+    # --- parts -----------------------------------------------------------------------------------------------
+
+    def _start(self, actor: Actor[M]) -> None:
+        self._running.add(actor.mailbox.name)
+        self._nest.start(actor, self._child_down)
+
+    def _child_down(self, down: Down) -> None:
+        if not self.mailbox.closed:
+            self.mailbox.ref.post(down)
+
+    def _start_program(self) -> None:
+        program = ProgramActor.of_call(self.services, self.identity, self.mailbox.ref, self.news.notifications)
+        self._program = program.mailbox.ref
+        self._start(program)
+
+    @property
+    def _program_running(self) -> bool:
+        return self._program is not None and self._program.name in self._running
+
+    def _stop_media(self) -> None:
+        if self._media is not None:
+            self._media.stop()
+
+    async def _order(self, command: LegCommand) -> None:
+        with contextlib.suppress(ActorGone):  # it ended in this very moment, and its last news is on the way
+            await self.leg.mailbox.ref.send(LegOrder(command))
+
+    async def _sound(self, order: AudioOrder) -> None:
+        if self._media is None:
+            raise RuntimeError(f"{type(order).__name__} before the call was answered")
+        await self._media.order(order)
+
+    async def _tell_program(self, fact: ProgramFact) -> None:
+        if self._program is None or self._program.offer(fact) or not self._program_running:
+            return
+        log.error("the program does not read what it is told", call_sid=self.identity.sid)
+        await self._hang_up("stuck", Input.BROKE)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    async def _hang_up(self, cause: str, ending: Input) -> None:
+        """Ask the leg to end; the status follows when it has."""
+        if self.state.status.final or (self._ending is not None and ending is not Input.BROKE):
+            return
+        if self._ending is None:
+            self._cause = cause
+            self._ending = ending
+            await self._order(Bye())
+        else:
+            self._ending = ending
+
+    def _leg_ended(self, cause: Cause) -> None:
+        alert = ALERTS.get(cause)
+        if alert is not None:
+            self._alert(*alert)
+        self._end(self._ending or ENDINGS[cause], self._cause or cause.value.replace(" ", "-"))
+
+    def _end(self, event: Input, cause: str) -> None:
+        """The call is over: say so once, let the program finish its last request, stop the rest."""
+        if self.state.status.final:
+            return
+        self._cause = cause
+        now = trio.current_time()
+        if not self.state.apply(event, now):
+            # The table has no such end here, e.g. an orderly one before the answer: nobody picked up.
+            self.state.apply(Input.CANCELLED if event is Input.ENDED else Input.BROKE, now)
+        self.news.ended(self.state, cause, self.leg.leg.last_status)
+        for reply in self._waiting:
+            reply.fail(CallOver())
+        self._waiting.clear()
+        self._abandon_at = now + self.services.settings.final_request_s + GRACE_S
+        if self._program_running and self._program is not None:
+            self._program.offer(CallHungUp(cause))
+        else:
+            self._stop_media()
+
+    def _apply(self, event: Input) -> None:
+        if self.state.apply(event, trio.current_time()):
+            self.news.changed(self.state)
+
+    def _alert(self, code: int, detail: str) -> None:
+        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain.name)
+
+
+def call_mailbox(sid: str) -> Mailbox[CallMessage]:
+    return Mailbox(f"call {sid}", CAPACITY)

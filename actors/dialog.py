@@ -1,0 +1,111 @@
+"""One SIP leg as an actor: a pump around the `Leg` core, which decides everything."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import assert_never
+
+import attrs
+import trio
+
+from ..sip.dialog.events import LegFact, LegOutput, SendRequest, SendResponse
+from ..sip.dialog.leg import Leg
+from ..transport.flow import Connection, Flow
+from .actor import Actor
+from .courier import Courier
+from .linger import Linger
+from .mailbox import ActorGone, Mailbox, Ref
+from .messages.call import CallMessage, LegNews
+from .messages.leg import Incoming, LegMessage, LegOrder, TransmitFailed
+from .registry import Registry
+
+CAPACITY = 64
+
+
+@attrs.define(eq=False)
+class LegActor(Actor[LegMessage]):
+    """Carries out what its `Leg` says: messages to the courier, facts to the call.
+
+    When it ends, in whatever way, the transactions still open go to `linger`, so that a BYE is retransmitted and a late
+    copy of an INVITE is answered although this task is gone.
+    """
+
+    leg: Leg
+    call: Ref[CallMessage]
+    courier: Courier
+    registry: Registry
+    linger: Linger
+    keys: tuple[Hashable, ...] = ()
+    """Server transactions under which the switchboard has registered this leg."""
+    invite: tuple[str, str, int] | None = None
+    """The INVITE it serves, as `Registry.invites` knows it."""
+    _held: Connection | None = None
+
+    async def handle(self, message: LegMessage) -> None:
+        now = trio.current_time()
+        match message:
+            case Incoming():
+                self._hold(message.flow)
+                outputs = self.leg.receive(message.message, message.flow, now)
+            case LegOrder():
+                outputs = self.leg.handle(message.command, now)
+            case TransmitFailed():
+                outputs = self.leg.transport_failed(message.branch, now)
+            case _:
+                assert_never(message)
+        self._carry_out(outputs)
+
+    def wake_at(self) -> float:
+        return self.leg.wake_at()
+
+    async def wake(self, now: float) -> None:
+        self._carry_out(self.leg.wake(now))
+
+    def finished(self) -> bool:
+        return self.leg.finished
+
+    def last_words(self) -> None:
+        now = trio.current_time()
+        if not self.leg.finished:
+            self._transmit(self.leg.last_words(now))
+        self.registry.drop_leg(self.leg.call_id, self.leg.local_tag)
+        for key in self.keys:
+            self.registry.transactions.pop(key, None)
+        if self.invite is not None:
+            self.registry.invites.pop(self.invite, None)
+        self.linger.adopt(self.leg.linger())
+        if self._held is not None:
+            self._held.release()
+
+    def _hold(self, flow: Flow) -> None:
+        """Keep the connection a dialog runs over, however long nothing is said on it."""
+        connection = flow.connection
+        if connection is not None and connection is not self._held:
+            connection.hold()
+            if self._held is not None:
+                self._held.release()
+            self._held = connection
+
+    def _carry_out(self, outputs: Iterable[LegOutput]) -> None:
+        for fact in self._transmit(outputs):
+            self.call.post(LegNews(fact))
+
+    def _transmit(self, outputs: Iterable[LegOutput]) -> list[LegFact]:
+        """Send what is to be sent, in order; what is left are the facts."""
+        facts: list[LegFact] = []
+        for output in outputs:
+            match output:
+                case SendResponse():
+                    self.courier.respond(output)
+                case SendRequest():
+                    self.courier.request(output, self.mailbox.ref)
+                case _:
+                    facts.append(output)
+        return facts
+
+
+def leg_mailbox(call_sid: str) -> Mailbox[LegMessage]:
+    return Mailbox(f"leg of {call_sid}", CAPACITY)
+
+
+__all__ = ["CAPACITY", "ActorGone", "LegActor", "leg_mailbox"]

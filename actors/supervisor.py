@@ -1,0 +1,231 @@
+"""The root of the tree: starts services, nests, switchboard and listeners in order, and brings them down in the other.
+
+What all calls share may be restarted; what belongs to a call may not. Calls live in a nest of their own, so that a
+switchboard that is restarted leaves them alone, and notifiers in another, as they outlive their calls.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import attrs
+import structlog
+import trio
+
+from ..media.plane import MediaIds
+from ..media.speech import Speech
+from ..sip.digest import DigestServer
+from ..sip.timers import Timers
+from ..store.domains import DomainDirectory
+from ..store.recordings import RecordingFiles
+from ..store.repository import Repository
+from ..transport.connections import Connections
+from ..transport.network import Address, Network
+from ..transport.policy import IpNetwork
+from ..transport.resolve import Resolver
+from ..transport.rtp import PortRange, RtpPorts
+from ..transport.stream import StreamTransport
+from ..transport.udp import UdpTransport
+from ..transport.webhook import WebhookClient
+from .announcer import Announcer
+from .bus import Bus
+from .courier import Courier
+from .guard import Nest, Policy, open_nest
+from .journal import Journal, journal_mailbox
+from .linger import CAPACITY as LINGER_CAPACITY
+from .linger import Held, Linger, LingerMessage
+from .listener import TcpListener, UdpListener, listener_mailbox
+from .mailbox import Mailbox
+from .messages.call import HangUp
+from .messages.lifecycle import Stop
+from .planes.beat import BeatPlane, PlaneActor
+from .planes.disk import RecordingDisk
+from .registry import Registry
+from .router import CAPACITY as SWITCHBOARD_CAPACITY
+from .router import NetworkInput
+from .services import Services, SidSource
+from .settings import Settings
+from .speaker import Offload
+from .switchboard import Switchboard
+from .webhooks import Webhooks
+
+HANG_UP_S: Final = 2.0
+"""What calls that are told to end get for their BYE."""
+FLUSH_S: Final = 1.0
+"""What the network gets for what is already on its way out."""
+LAST_REQUESTS_S: Final = 10.0
+"""What final status callbacks get after the last call."""
+
+log = structlog.get_logger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Seams:
+    """What tests and embedding programs may replace."""
+
+    network: Network
+    ids: SidSource
+    media_ids: MediaIds
+    now_utc: Callable[[], datetime.datetime]
+    speech: Speech
+    timers: Timers = attrs.field(factory=Timers)
+    offload: Offload = trio.to_thread.run_sync
+    """How decoding and disk work leave the event loop."""
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What to start, from the configuration."""
+
+    settings: Settings
+    domains: DomainDirectory
+    digest: DigestServer
+    udp: tuple[Address, ...]
+    tcp: tuple[Address, ...]
+    rtp_ports: PortRange
+    sip_allowed: tuple[IpNetwork, ...]
+    """Where SIP requests may be sent."""
+    recordings: RecordingFiles
+
+
+@attrs.define(eq=False)
+class Supervisor:
+    """The running tree."""
+
+    services: Services
+    switchboard: Mailbox[NetworkInput]
+    linger: Linger
+    listeners: dict[str, bool] = attrs.field(factory=dict)
+    """Name of each bound address, and whether its listener is up."""
+    addresses: dict[str, list[Address]] = attrs.field(factory=dict)
+    """By transport: where we listen, with the real ports."""
+
+    def health(self) -> list[tuple[str, bool]]:
+        """Each bound address, and whether its listener is up."""
+        return list(self.listeners.items())
+
+    async def drain(self, until: float = math.inf) -> bool:
+        """Refuse new calls and wait for the live ones; whether the last was gone by `until` (trio seconds)."""
+        self.services.registry.draining = True
+        return await self.services.registry.wait_no_calls(until)
+
+    async def hang_up_all(self) -> None:
+        """Tell every call to end, and give them a moment for it."""
+        registry = self.services.registry
+        registry.draining = True
+        for entry in list(registry.calls.values()):
+            entry.ref.offer(HangUp("shutdown"))
+        if not await registry.wait_no_calls(trio.current_time() + HANG_UP_S):
+            log.warning("calls cut off", calls=len(registry.calls))
+
+
+@asynccontextmanager
+async def open_tree(
+    plan: Plan, seams: Seams, webhook_client: WebhookClient, repository: Repository, bus: Bus
+) -> AsyncIterator[Supervisor]:
+    """Everything between the sockets and the applications; ends what is left when the block is left.
+
+    Raises AddressInUse or AddressUnavailable when an address cannot be bound; nothing stays bound then.
+    """
+    registry = Registry()
+    board: Mailbox[NetworkInput] = Mailbox("switchboard", SWITCHBOARD_CAPACITY)
+    async with trio.open_nursery() as carriers:
+        connections = Connections(seams.network, board.ref.send)
+        await carriers.start(connections.run)
+        resolver = Resolver(seams.network, allowed=plan.sip_allowed)
+        courier = Courier(seams.network, connections, resolver, carriers, plan.settings.advertised_host)
+        async with open_nest("services") as shared, open_nest("notifiers") as notifiers, open_nest("calls") as calls:
+            linger = _start_linger(shared, courier, registry)
+            plane = BeatPlane(
+                RtpPorts(seams.network, plan.rtp_ports),
+                seams.media_ids,
+                lambda: seams.now_utc().timestamp(),
+                RecordingDisk(seams.offload),
+            )
+            plane_box: Mailbox[Stop] = Mailbox("plane", 1)
+            shared.start_made(plane_box, lambda: PlaneActor(plane_box, plane), policy=Policy.RESTART)
+            journal = Journal(journal_mailbox(), repository)
+            shared.start_made(journal.mailbox, lambda: Journal(journal.mailbox, repository, journal.pending))
+            services = Services(
+                settings=plan.settings,
+                ids=seams.ids,
+                now_utc=seams.now_utc,
+                bus=bus,
+                registry=registry,
+                courier=courier,
+                linger=linger,
+                plane=plane,
+                media_ids=seams.media_ids,
+                announcer=Announcer(webhook_client, seams.speech, seams.offload),
+                webhooks=Webhooks(webhook_client, bus, seams.now_utc),
+                journal=journal,
+                recordings=plan.recordings,
+                calls=calls,
+                notifiers=notifiers,
+                timers=seams.timers,
+                offload=seams.offload,
+            )
+            supervisor = Supervisor(services, board, linger)
+            async with open_nest("front") as front:
+                front.start_made(
+                    board,
+                    lambda: Switchboard(
+                        board, registry, courier, plan.settings.server_header, services, plan.domains, plan.digest
+                    ),
+                    policy=Policy.RESTART,
+                )
+                await _listen(front, plan, seams.network, supervisor, connections)
+                try:
+                    yield supervisor
+                finally:
+                    registry.draining = True
+                    with trio.move_on_after(HANG_UP_S + FLUSH_S, shield=True):
+                        if registry.calls:
+                            await supervisor.hang_up_all()
+                    calls.cancel()
+                    with trio.move_on_after(LAST_REQUESTS_S, shield=True):
+                        await notifiers.wait_empty()
+                    await journal.close()
+        carriers.cancel_scope.cancel()
+
+
+def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
+    box: Mailbox[LingerMessage] = Mailbox("linger", LINGER_CAPACITY)
+    held = Held()
+    nest.start_made(box, lambda: Linger(box, courier, registry, held), policy=Policy.RESTART)
+    # Legs hand over to this one; a restarted task works on the same transactions through the same mailbox.
+    return Linger(box, courier, registry, held)
+
+
+async def _listen(nest: Nest, plan: Plan, network: Network, tree: Supervisor, connections: Connections) -> None:
+    """Bind every address first, so that nothing is served when one is taken."""
+    board, courier = tree.switchboard.ref, tree.services.courier
+    sockets = [UdpTransport(await network.udp(address), network) for address in plan.udp]
+    streams = [await network.listen_tcp(address) for address in plan.tcp]
+    for transport in sockets:
+        box = listener_mailbox("udp", transport.local)
+        tree.listeners[f"udp {shown(transport.local)}"] = True
+        tree.addresses.setdefault("udp", []).append(transport.local)
+        nest.start_made(
+            box,
+            lambda box=box, transport=transport: UdpListener(box, transport, board, courier),  # type: ignore[misc]
+            policy=Policy.RESTART,
+        )
+    for listener in streams:
+        box = listener_mailbox("tcp", listener.local)
+        tree.listeners[f"tcp {shown(listener.local)}"] = True
+        tree.addresses.setdefault("tcp", []).append(listener.local)
+        nest.start_made(
+            box,
+            lambda box=box, listener=listener: TcpListener(box, listener, StreamTransport(connections), courier),  # type: ignore[misc]
+            policy=Policy.RESTART,
+        )
+
+
+def shown(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

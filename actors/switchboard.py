@@ -1,0 +1,120 @@
+"""Switchboard: admits calls and starts them; routing and containment are the router's."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+import attrs
+import trio
+
+from ..sip.digest import DigestServer
+from ..sip.message import Request
+from ..sip.tokens import Method
+from ..sip.transaction.key import server_key
+from ..store.domains import DomainDirectory
+from ..transport.flow import Flow, Received
+from ..twiml.codes import describe
+from .admission import ACCEPT_HEADER, ALLOW_HEADER, Admitted, Refused, admit, screen
+from .call_setup import inbound_call
+from .messages.events import ActorCrashed, CallRefused
+from .messages.leg import Incoming
+from .router import Router
+from .services import Services
+
+RETRY_AFTER_S: Final = 5
+"""What a 503 asks for while the server drains or is flooded."""
+
+ERROR_TEXTS: Final = {32201: "Authentication failure - source IP Address not in ACL"}
+"""What an error header says where the catalogue's name is not what peers were seen to be told."""
+
+
+@attrs.define(eq=False)
+class Switchboard(Router):
+    """Decides, for what belongs to no call yet, whether a call comes of it."""
+
+    services: Services
+    domains: DomainDirectory
+    digest: DigestServer
+
+    def contained(self, error: Exception) -> None:
+        services = self.services
+        services.bus.publish(
+            ActorCrashed(
+                at=services.now_utc(),
+                account=services.settings.account,
+                actor=self.mailbox.name,
+                error=f"{type(error).__name__}: {error}",
+            )
+        )
+
+    async def outside_dialog(self, request: Request, received: Received) -> None:
+        refused = screen(request)
+        if refused is not None:
+            self._refuse(request, received.flow, refused)
+        elif request.method == Method.OPTIONS:
+            self.answer(request, received.flow, 200, headers=(ALLOW_HEADER, ACCEPT_HEADER, ("Accept-Language", "en")))
+        else:
+            self._invite(request, received)
+
+    def _invite(self, request: Request, received: Received) -> None:
+        key = server_key(request)
+        invite = (request.call_id, request.from_tag or "", request.cseq.number)
+        if self.registry.invites.get(invite, key) != key:
+            self.answer(request, received.flow, 482)
+            return
+        if self.registry.draining:
+            self.answer(request, received.flow, 503, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+            return
+        decision = admit(
+            request,
+            source=received.flow.remote[0],
+            transport=received.flow.transport,
+            domains=self.domains,
+            digest=self.digest,
+            now=trio.current_time(),
+        )
+        if isinstance(decision, Refused):
+            self._refuse(request, received.flow, decision)
+        else:
+            self._start(request, received, decision, key, invite)
+
+    def _start(
+        self,
+        request: Request,
+        received: Received,
+        admitted: Admitted,
+        key: Hashable,
+        invite: tuple[str, str, int],
+    ) -> None:
+        call = inbound_call(self.services, admitted, request, received.flow, keys=(key,), invite=invite)
+        leg, registry = call.leg.mailbox.ref, self.registry
+        registry.transactions[key] = leg
+        registry.invites[invite] = key
+        registry.add_leg(request.call_id, call.leg.leg.local_tag, leg)
+        registry.add_call(call.identity.sid, call.mailbox.ref, call.news.view())
+        for alert in admitted.warnings:
+            self.services.alert(alert.code, alert.detail, call_sid=call.identity.sid, domain=admitted.domain.name)
+        self.services.calls.start(call)
+        leg.post(Incoming(request, received.flow, received.at))
+
+    def _refuse(self, request: Request, flow: Flow, refused: Refused) -> None:
+        services = self.services
+        headers = refused.headers
+        alert, domain = refused.alert, refused.domain
+        if alert is not None:
+            text = ERROR_TEXTS.get(alert.code) or describe(alert.code).name
+            headers += ((f"{services.settings.header_prefix}Error", f"{alert.code} {text}"),)
+            services.alert(alert.code, alert.detail, domain=domain.name if domain is not None else None)
+        if refused.status != 407:
+            services.bus.publish(
+                CallRefused(
+                    at=services.now_utc(),
+                    account=domain.account_sid if domain is not None else "",
+                    domain=domain.name if domain is not None else None,
+                    status=refused.status,
+                    source=flow.remote[0],
+                    code=alert.code if alert is not None else None,
+                )
+            )
+        self.answer(request, flow, refused.status, refused.reason, headers)

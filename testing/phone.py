@@ -1,0 +1,391 @@
+"""A scripted phone: a user agent made of offhook's own stack, for tests and for the demo.
+
+    async with open_phone(network, "10.0.0.2", name="alice") as phone:
+        call = await phone.call("sip:100@acme.sip.test", username="alice", password="secret")
+        await call.answered()
+        await call.press("42#")
+        await call.over()
+        assert call.heard ...
+
+It shares our parser, so it must never be the only judge of what we send (docs/architecture.md, "Tests").
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import attrs
+import trio
+
+from ..actors.courier import Courier
+from ..actors.dialog import LegActor
+from ..actors.guard import Nest, open_nest
+from ..actors.linger import Held, Linger, LingerMessage
+from ..actors.listener import TcpListener, UdpListener, listener_mailbox
+from ..actors.mailbox import Mailbox, Ref
+from ..actors.media import CAPACITY as MEDIA_CAPACITY
+from ..actors.media import MediaActor, RandomMediaIds
+from ..actors.messages.call import CallMessage, LegNews
+from ..actors.messages.leg import LegOrder
+from ..actors.messages.lifecycle import Stop
+from ..actors.messages.media import (
+    LocalDescription,
+    MakeOffer,
+    MediaCommand,
+    MediaPolicy,
+    Prepare,
+    Reoffer,
+    Settle,
+    Tap,
+    Track,
+)
+from ..actors.planes.beat import BeatPlane, PlaneActor
+from ..actors.registry import Registry
+from ..actors.router import NetworkInput, Router
+from ..media.errors import MediaError
+from ..media.events import DigitHeard, Play, Played, SendDigits
+from ..media.plane import MediaIds
+from ..media.sinks import Ring
+from ..media.sources import Source
+from ..sip.address import NameAddr
+from ..sip.dialog.config import LegConfig
+from ..sip.dialog.events import (
+    Accept,
+    Bye,
+    CancelInvite,
+    Cause,
+    Credentials,
+    Invite,
+    LegAnswered,
+    LegEnded,
+    LegFact,
+    LegOfferAnswered,
+    LegOfferRefused,
+    LegProgressed,
+    LegRefused,
+    LegReoffered,
+    Offer,
+    Refuse,
+)
+from ..sip.dialog.leg import Leg
+from ..sip.message import Request, Response
+from ..sip.routing import hop_of
+from ..sip.timers import Timers
+from ..sip.uri import Uri
+from ..transport.connections import Connections
+from ..transport.flow import Received
+from ..transport.network import Network
+from ..transport.random_ids import RandomIds
+from ..transport.resolve import Resolver
+from ..transport.rtp import PortRange, RtpPorts
+from ..transport.stream import StreamTransport
+from ..transport.udp import UdpTransport
+from .ids import CountingIds
+
+RTP_PORTS: Final = "40000-48999"
+HEARD_FRAMES: Final = 1_000_000
+"""A call's worth of frames: nothing that a phone hears is dropped."""
+
+
+@attrs.frozen
+class Seen:
+    """One step of a SIP ladder."""
+
+    at: float
+    """trio seconds."""
+    sent: bool
+    message: Request | Response
+
+    def __str__(self) -> str:
+        arrow = "->" if self.sent else "<-"
+        message = self.message
+        if isinstance(message, Request):
+            return f"{arrow} {message.method} {message.request_uri}"
+        return f"{arrow} {message.status} {message.reason}"
+
+
+@attrs.define(eq=False)
+class PhoneCall:
+    """One call of a phone, seen from the person who holds it."""
+
+    phone: Phone
+    leg: LegActor
+    mailbox: Mailbox[CallMessage]
+    media: Ref[MediaCommand]
+    progress: list[int] = attrs.field(factory=list)
+    """Provisional answers, in order."""
+    facts: list[LegFact] = attrs.field(factory=list)
+    digits: list[DigitHeard] = attrs.field(factory=list)
+    status: int | None = None
+    """Of the refusal; 200 once answered."""
+    cause: Cause | None = None
+    """Why an answered or cancelled call ended."""
+    _ring: Ring = attrs.field(factory=lambda: Ring(capacity=HEARD_FRAMES))
+    _answered: trio.Event = attrs.field(factory=trio.Event)
+    _over: trio.Event = attrs.field(factory=trio.Event)
+    _played: dict[str, trio.Event] = attrs.field(factory=dict)
+    _settled: trio.Event = attrs.field(factory=trio.Event)
+
+    # --- what a person does ----------------------------------------------------------------------------------
+
+    async def answered(self) -> bool:
+        """Wait until the far end picks up (True) or the call is over (False)."""
+        await self._answered.wait()
+        return self.status == 200
+
+    async def over(self) -> None:
+        await self._over.wait()
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    async def say(self, source: Source) -> None:
+        """Play something to the far end, to its end."""
+        await self._play(Play(f"say-{len(self._played)}", source))
+
+    async def press(self, digits: str) -> None:
+        """Press keys; returns when they have been sent."""
+        await self._play(SendDigits(f"press-{len(self._played)}", digits))
+
+    async def _play(self, order: Play | SendDigits) -> None:
+        done = self._played[order.id] = trio.Event()
+        await self.media.send(order)
+        await done.wait()
+
+    async def hang_up(self, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        await self.leg.mailbox.ref.send(LegOrder(Bye(headers=headers)))
+        await self._over.wait()
+
+    async def cancel(self) -> None:
+        await self.leg.mailbox.ref.send(LegOrder(CancelInvite()))
+        await self._over.wait()
+
+    async def reoffer(self, edit: Callable[[bytes], bytes]) -> LegFact:
+        """Offer anew, after `edit` has changed our description (to hold, say); the answer or the refusal."""
+        described = await self.media.ask(MakeOffer, 5.0)
+        self._settled = trio.Event()
+        await self.leg.mailbox.ref.send(LegOrder(Offer(edit(described.sdp))))
+        await self._settled.wait()
+        return self.facts[-1]
+
+    def heard(self) -> bytes:
+        """All that has been heard so far: 8 kHz, signed 16-bit, silence included."""
+        return b"".join(self._ring._frames)
+
+    # --- what happens to it ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Carries the call; runs in the phone."""
+        await self.media.send(Tap(self._ring, Track.INBOUND))
+        while True:
+            message = await self.mailbox.receive()
+            if isinstance(message, LegNews):
+                self.facts.append(message.fact)
+                await self._on_leg(message.fact)
+            elif isinstance(message, Played):
+                self._played[message.id].set()
+            elif isinstance(message, DigitHeard):
+                self.digits.append(message)
+
+    async def _on_leg(self, fact: LegFact) -> None:
+        match fact:
+            case LegProgressed():
+                self.progress.append(fact.status)
+            case LegAnswered():
+                if fact.body is not None:
+                    await self.media.ask(lambda reply: Settle(fact.body or b"", reply), 5.0)
+                self.status = 200
+                self._answered.set()
+            case LegReoffered():
+                await self._reoffered(fact.body)
+            case LegOfferAnswered():
+                await self.media.ask(lambda reply: Settle(fact.body, reply), 5.0)
+                self._settled.set()
+            case LegOfferRefused():
+                self._settled.set()
+            case LegRefused():
+                self.status = fact.status
+                self._end()
+            case LegEnded():
+                self.cause = fact.cause
+                self._end()
+            case _:
+                pass
+
+    async def _reoffered(self, offer: bytes | None) -> None:
+        command: Accept | Refuse
+        try:
+            described: LocalDescription = (
+                await self.media.ask(MakeOffer, 5.0)
+                if offer is None
+                else await self.media.ask(lambda reply: Reoffer(offer, reply), 5.0)
+            )
+            command = Accept(described.sdp)
+        except MediaError as error:
+            command = Refuse(error.status)
+        await self.leg.mailbox.ref.send(LegOrder(command))
+
+    def _end(self) -> None:
+        self.media.offer(Stop("over"))
+        for event in (*self._played.values(), self._answered, self._settled, self._over):
+            event.set()
+
+
+@attrs.define(eq=False)
+class PhoneBoard(Router):
+    """Routes what comes to a phone; it cannot be called."""
+
+    note: Callable[[bool, Request | Response], None]
+
+    async def handle(self, message: NetworkInput) -> None:
+        if isinstance(message, Received):
+            self.note(False, message.message)
+        await super().handle(message)
+
+    async def outside_dialog(self, request: Request, received: Received) -> None:
+        self.answer(request, received.flow, 486 if request.method == "INVITE" else 405)
+
+
+@attrs.define(eq=False)
+class Phone:
+    """A user agent at one address."""
+
+    name: str
+    host: str
+    courier: Courier
+    registry: Registry
+    linger: Linger
+    plane: BeatPlane
+    media_ids: MediaIds
+    ids: RandomIds | CountingIds
+    nest: Nest
+    nursery: trio.Nursery
+    timers: Timers
+    ladder: list[Seen] = attrs.field(factory=list)
+    """Every message that came or went, in order."""
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    _count: int = 0
+
+    async def call(
+        self,
+        target: str,
+        *,
+        username: str | None = None,
+        password: str = "",
+        from_: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        via: str | None = None,
+        offerless: bool = False,
+        edit: Callable[[bytes], bytes] = lambda offer: offer,
+    ) -> PhoneCall:
+        """Send an INVITE to `target`; over `via` (a SIP URI of an outbound proxy) when given."""
+        self._count += 1
+        uri = Uri.parse(target)
+        route = NameAddr(Uri.parse(f"{via};lr")) if via is not None else None
+        hop = hop_of(Uri.parse(via) if via is not None else uri)
+        box: Mailbox[CallMessage] = Mailbox(f"{self.name}'s call {self._count}", 100_000)
+        config = LegConfig(
+            contact=self.courier.contact_for(hop, self.name), timers=self.timers, server=f"{self.name}'s phone"
+        )
+        leg = LegActor(
+            Mailbox(f"{self.name}'s leg {self._count}", 1024),
+            Leg.calling(config, self.ids),
+            box.ref,
+            self.courier,
+            self.registry,
+            self.linger,
+        )
+        self.registry.add_leg(leg.leg.call_id, leg.leg.local_tag, leg.mailbox.ref)
+        media_box: Mailbox[MediaCommand] = Mailbox(f"{self.name}'s media {self._count}", MEDIA_CAPACITY)
+        media = MediaActor(media_box, self.plane, box.ref, self.media_ids)
+        self.nest.start(leg)
+        self.nest.start(media)
+        policy = MediaPolicy(bind_host=self.host, advertised_host=self.host, codecs=self.codecs, silent_after_s=None)
+        described: LocalDescription = await media_box.ref.ask(lambda reply: Prepare(None, policy, reply), 5.0)
+        call = PhoneCall(self, leg, box, media_box.ref)
+        self.nursery.start_soon(call.run)
+        host = uri.host if ":" not in uri.host else f"[{uri.host}]"
+        caller = from_ or f"sip:{username or self.name}@{host}"
+        order = Invite(
+            target=uri,
+            from_=NameAddr(Uri.parse(caller)),
+            body=None if offerless else edit(described.sdp),
+            headers=headers,
+            auth=Credentials(username, password) if username is not None else None,
+            routes=(route,) if route is not None else (),
+        )
+        await leg.mailbox.ref.send(LegOrder(order))
+        return call
+
+
+@asynccontextmanager
+async def open_phone(
+    network: Network,
+    host: str,
+    *,
+    name: str = "phone",
+    port: int = 0,
+    ids: RandomIds | CountingIds | None = None,
+    media_ids: MediaIds | None = None,
+    timers: Timers | None = None,
+    codecs: tuple[str, ...] = ("PCMU", "PCMA"),
+    rtp_ports: str = RTP_PORTS,
+    watch: Callable[[Seen], None] = lambda seen: None,
+) -> AsyncIterator[Phone]:
+    """A phone that listens on UDP and TCP at `host`; everything of it ends with the block.
+
+    `watch` is told of every message that comes or goes.
+    """
+    media_ids = media_ids or RandomMediaIds()
+    registry = Registry()
+    ladder: list[Seen] = []
+
+    def note(sent: bool, message: Request | Response) -> None:
+        seen = Seen(trio.current_time(), sent, message)
+        ladder.append(seen)
+        watch(seen)
+
+    board: Mailbox[NetworkInput] = Mailbox(f"{name}'s board", 4096)
+    async with trio.open_nursery() as nursery:
+        connections = Connections(network, board.ref.send)
+        await nursery.start(connections.run)
+        courier = Courier(network, connections, Resolver(network), nursery)
+        courier.watch = lambda message, flow: note(True, message)
+        async with open_nest(name) as nest:
+            linger_box: Mailbox[LingerMessage] = Mailbox(f"{name}'s linger", 1024)
+            linger = Linger(linger_box, courier, registry, Held())
+            nest.start(linger)
+            plane = BeatPlane(
+                RtpPorts(network, PortRange.parse(rtp_ports)),
+                media_ids,
+                lambda: datetime.datetime.now(datetime.UTC).timestamp(),
+            )
+            plane_box: Mailbox[Stop] = Mailbox(f"{name}'s plane", 1)
+            nest.start(PlaneActor(plane_box, plane))
+            udp = UdpTransport(await network.udp((host, port)), network)
+            nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
+            tcp = await network.listen_tcp((host, udp.local[1]))
+            nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
+            nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
+            await trio.lowlevel.checkpoint()
+            phone = Phone(
+                name,
+                host,
+                courier,
+                registry,
+                linger,
+                plane,
+                media_ids,
+                ids or RandomIds(),
+                nest,
+                nursery,
+                timers or Timers(),
+                ladder,
+                codecs,
+            )
+            yield phone
+        nursery.cancel_scope.cancel()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import attrs
-import numpy as np
 import trio
 
 from ..actors.bus import Subscription
@@ -23,9 +22,9 @@ from ..actors.messages.events import (
     RecordingReady,
     VerbStarted,
 )
-from ..media.pcm import array_of
 from ..media.sources import Clip
 from ..sip.message import Request, Response
+from ..testing.listen import beep_in, match
 from ..testing.phone import Phone, PhoneCall, Seen, open_phone
 from ..testing.speech import tone, wav
 from ..testing.web import Answer, Asked
@@ -208,13 +207,11 @@ async def call_through(
 
 async def listen_press_record(call: PhoneCall, app: DemoApp, narrator: Narrator) -> None:
     """What the person at the phone does: waits for the melody, presses keys, speaks after the beep."""
-    while not call.is_over and melody_in(call.heard()) < 0.9:
-        await trio.sleep(0.2)
+    await call.hears(lambda heard: melody_in(heard) > 0.9)
     narrator.line("phone", f"hears the melody and presses {PRESSED}#")
     await call.press(f"{PRESSED}#")
     await app.web.wait_for(1, "/menu")
-    while not call.is_over and not beep_in(call.heard()[-16_000:]):
-        await trio.sleep(0.1)
+    await call.hears(lambda heard: beep_in(heard[-16_000:]))
     narrator.line("phone", "hears the beep and speaks")
     await call.say(Clip(SPOKEN))
     await app.web.wait_for(1, "/recorded")
@@ -253,31 +250,4 @@ async def keep_serving(server: Server, write: Callable[[str], None]) -> None:
 
 def melody_in(samples: bytes) -> float:
     """The best normalised correlation of the melody with a stretch of `samples`, 0 to 1."""
-    return best_match(array_of(samples), array_of(MELODY))
-
-
-def best_match(heard: Iterable[int], wanted: Iterable[int]) -> float:
-    """The highest normalised cross-correlation of `wanted` within `heard`."""
-    long, short = np.asarray(heard, dtype=np.float64), np.asarray(wanted, dtype=np.float64)
-    if long.size < short.size or not short.any():
-        return 0.0
-    size = 1 << (long.size + short.size).bit_length()
-    spectrum = np.fft.rfft(long, size) * np.conj(np.fft.rfft(short, size))
-    products = np.fft.irfft(spectrum, size)[: long.size - short.size + 1]
-    squares = np.concatenate(([0.0], np.cumsum(long**2)))
-    energies = squares[short.size :] - squares[: -short.size]
-    scale = np.sqrt(np.maximum(energies, 1.0) * float((short**2).sum()))
-    return float(np.max(products / scale))
-
-
-def beep_in(samples: bytes) -> bool:
-    """Whether the record beep (1 kHz) stands in the last half second, and has just ended."""
-    array = np.asarray(array_of(samples), dtype=np.float64)
-    if array.size < 8000:
-        return False
-    half = array[-6000:-2000]
-    spectrum = np.abs(np.fft.rfft(half * np.hanning(half.size)))
-    peak = float(np.fft.rfftfreq(half.size, 1 / 8000)[int(spectrum.argmax())])
-    tail = array[-800:]
-    loud, quiet = float(np.sqrt((half**2).mean())), float(np.sqrt((tail**2).mean()))
-    return abs(peak - 1000) < 10 and loud > 1000 and quiet < loud / 10
+    return match(samples, MELODY)

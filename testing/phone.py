@@ -176,6 +176,14 @@ class PhoneCall:
         """All that has been heard so far: 8 kHz, signed 16-bit, silence included."""
         return b"".join(self._ring._frames)
 
+    async def hears(self, what: Callable[[bytes], bool]) -> bool:
+        """Listen until `what` is true of all that was heard so far; False when the call ends first."""
+        while not self.is_over:
+            if what(self.heard()):
+                return True
+            await trio.sleep(0.1)
+        return what(self.heard())
+
     # --- what happens to it ----------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -135,4 +135,3 @@ async def world(
         web.on("/status", STATUS_TAKEN)
         yield World(network, server, phone, web, speech, events)
         network.conditions = Conditions()
-

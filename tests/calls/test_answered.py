@@ -8,14 +8,13 @@ import pytest
 from trio.testing import MockClock
 
 from offhook.actors.messages.events import CallAnswered, CallEnded, CallStarted, VerbStarted
-from offhook.server.demo import best_match
-from offhook.media.pcm import array_of
 from offhook.sip.message import Response
+from offhook.testing.listen import match
 from offhook.testing.speech import tone, wav
 from offhook.testing.web import Answer, twiml
+from offhook.twiml.signature import check
 
 from .kit import ACCOUNT, BASE, HOST, PHONE, TOKEN, world
-from offhook.twiml.signature import check
 
 
 async def test_say_and_hangup_is_one_webhook_one_call_and_one_bye(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -48,7 +47,7 @@ async def test_play_is_heard_as_it_was_recorded(autojump_clock: MockClock, tmp_p
         it.web.on("/melody.wav", Answer(wav(melody), content_type="audio/wav"))
         call = await it.phone.call(it.target, via=it.proxy)
         await call.over()
-        assert best_match(array_of(call.heard()), array_of(melody)) > 0.99
+        assert match(call.heard(), melody) > 0.99
 
 
 @pytest.mark.parametrize(("reason", "status", "ended"), [("rejected", 404, "no-answer"), ("busy", 486, "busy")])

@@ -54,7 +54,9 @@ class CallMedia:
     async def settle(self, answer: bytes) -> str | None:
         """Take the far end's answer to our offer; what is wrong with it, or None."""
         try:
-            await self.ref.ask(lambda reply: Settle(answer, reply), ANSWERS_WITHIN_S)
+            settled: Reply[None] = Reply(self.ref.name)
+            await self.ref.send(Settle(answer, settled))
+            await settled.wait(ANSWERS_WITHIN_S)
         except MediaError as error:
             return str(error)
         except (NoReply, ActorGone) as error:

@@ -25,7 +25,7 @@ from ..actors.dialog import LegActor
 from ..actors.guard import Nest, open_nest
 from ..actors.linger import Held, Linger, LingerMessage
 from ..actors.listener import TcpListener, UdpListener, listener_mailbox
-from ..actors.mailbox import Mailbox, Ref
+from ..actors.mailbox import Mailbox, Ref, Reply
 from ..actors.media import CAPACITY as MEDIA_CAPACITY
 from ..actors.media import MediaActor, RandomMediaIds
 from ..actors.messages.call import CallMessage, LegNews
@@ -205,13 +205,13 @@ class PhoneCall:
                 self.progress.append(fact.status)
             case LegAnswered():
                 if fact.body is not None:
-                    await self.media.ask(lambda reply: Settle(fact.body or b"", reply), 5.0)
+                    await self._settle(fact.body)
                 self.status = 200
                 self._answered.set()
             case LegReoffered():
                 await self._reoffered(fact.body)
             case LegOfferAnswered():
-                await self.media.ask(lambda reply: Settle(fact.body, reply), 5.0)
+                await self._settle(fact.body)
                 self._settled.set()
             case LegOfferRefused():
                 self._settled.set()
@@ -223,6 +223,11 @@ class PhoneCall:
                 self._end()
             case _:
                 pass
+
+    async def _settle(self, answer: bytes) -> None:
+        settled: Reply[None] = Reply("settle")
+        await self.media.send(Settle(answer, settled))
+        await settled.wait(5.0)
 
     async def _reoffered(self, offer: bytes | None) -> None:
         command: Accept | Refuse

@@ -58,17 +58,10 @@ class Reports:
     """Lost packets, and `_earlier_expected` ones, of sources that the peer has replaced."""
     _earlier_expected: int = attrs.field(default=0, init=False)
 
-    @ssrc.default
-    def _choose_ssrc(self) -> int:
-        return self.ids.ssrc() & 0xFFFF_FFFF
-
-    @_cname.default
-    def _choose_cname(self) -> str:
-        return self.ids.cname()
-
-    @_sender.default
-    def _make_sender(self) -> SenderStats:
-        return SenderStats(self.ssrc)
+    def __attrs_post_init__(self) -> None:
+        self.ssrc = self.ids.ssrc() & 0xFFFF_FFFF
+        self._cname = self.ids.cname()
+        self._sender = SenderStats(self.ssrc)
 
     def begin(self, now: float) -> None:
         """The session starts; the first report comes after half an interval (section 6.2)."""

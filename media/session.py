@@ -92,25 +92,12 @@ class MediaSession:
     _silent_since: float = attrs.field(default=math.inf, init=False)
     """When the last packet came; infinity while none is to be expected, or the silence has been told."""
 
-    @_listening.default
-    def _make_listening(self) -> Listening:
-        return Listening(self.events)
-
-    @_reports.default
-    def _make_reports(self) -> Reports:
-        return Reports(self.ids, self.unix_offset_s)
-
-    @_ssrc.default
-    def _choose_ssrc(self) -> int:
-        return self._reports.ssrc
-
-    @_sequence.default
-    def _choose_sequence(self) -> int:
-        return self.ids.sequence() & 0xFFFF
-
-    @_timestamp.default
-    def _choose_timestamp(self) -> int:
-        return self.ids.timestamp() & 0xFFFF_FFFF
+    def __attrs_post_init__(self) -> None:
+        self._listening = Listening(self.events)
+        self._reports = Reports(self.ids, self.unix_offset_s)
+        self._ssrc = self._reports.ssrc
+        self._sequence = self.ids.sequence() & 0xFFFF
+        self._timestamp = self.ids.timestamp() & 0xFFFF_FFFF
 
     # ------------------------------------------------------------------------------------------- packets
 

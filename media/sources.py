@@ -6,6 +6,7 @@ A `Source` is opened once for each playing and then read in steps; only the read
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import attrs
@@ -159,11 +160,15 @@ class _SeriesReader:
         return True
 
 
+def _in_order(sources: Iterable[Source]) -> tuple[Source, ...]:
+    return tuple(sources)
+
+
 @attrs.frozen
 class Chain:
     """Sources one after the other, without a gap."""
 
-    sources: tuple[Source, ...] = attrs.field(converter=tuple)
+    sources: tuple[Source, ...] = attrs.field(converter=_in_order)
 
     def open(self) -> Reader:
         return _SeriesReader(self.sources, 1)

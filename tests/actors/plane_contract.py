@@ -40,6 +40,7 @@ from offhook.media.events import (
 from offhook.media.frames import FRAME_BYTES
 from offhook.media.g711 import PCMA, PCMU, Law
 from offhook.media.plane import LegSpec, MediaPlane, PlaneLeg
+from offhook.media.rtcp import RtcpPacket
 from offhook.media.rtp import RtpPacket
 from offhook.media.sdp import Agreed
 from offhook.media.sinks import Ring
@@ -55,11 +56,19 @@ E = TypeVar("E")
 class Rig(Protocol):
     """A running plane, and a machine beside it that calls it."""
 
-    plane: MediaPlane
-    host: str
-    """Where the plane's legs bind."""
-    peer_host: str
-    peer_network: Network
+    @property
+    def plane(self) -> MediaPlane: ...
+
+    @property
+    def host(self) -> str:
+        """Where the plane's legs bind."""
+        ...
+
+    @property
+    def peer_host(self) -> str: ...
+
+    @property
+    def peer_network(self) -> Network: ...
 
 
 @attrs.define(eq=False)
@@ -167,7 +176,7 @@ class Peer:
         self.timestamp += 160
         self.rtp.send_nowait(data, self.leg)
 
-    async def report(self) -> list[rtcp.RtcpPacket]:
+    async def report(self) -> list[RtcpPacket]:
         with trio.fail_after(PATIENCE_S):
             while (datagram := self.rtcp.recv_nowait()) is None:
                 await self.rtcp.readable()

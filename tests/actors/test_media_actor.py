@@ -86,15 +86,22 @@ class Media:
         self.ended.set()
 
     async def prepare(self, offer: bytes | None, policy: MediaPolicy = POLICY) -> sdp.SessionDescription:
-        described = await self.mailbox.ref.ask(
-            lambda reply: Prepare(offer, policy, reply),
-            within=5,  # type: ignore[arg-type]  # mypy does not infer the lambda's reply
-        )
-        return sdp.parse(described.sdp)
+        def question(reply: Reply[LocalDescription]) -> Prepare:
+            return Prepare(offer, policy, reply)
+
+        return sdp.parse((await self.mailbox.ref.ask(question, within=5)).sdp)
 
     async def reoffer(self, offer: bytes) -> sdp.SessionDescription:
-        described: LocalDescription = await self.mailbox.ref.ask(lambda reply: Reoffer(offer, reply), within=5)
-        return sdp.parse(described.sdp)
+        def question(reply: Reply[LocalDescription]) -> Reoffer:
+            return Reoffer(offer, reply)
+
+        return sdp.parse((await self.mailbox.ref.ask(question, within=5)).sdp)
+
+    async def settle(self, answer: bytes) -> None:
+        def question(reply: Reply[None]) -> Settle:
+            return Settle(answer, reply)
+
+        await self.mailbox.ref.ask(question, within=5)
 
     async def tell(self, command: MediaCommand) -> None:
         await self.mailbox.ref.send(command)
@@ -214,8 +221,7 @@ async def test_without_an_offer_we_offer_and_media_flows_after_the_answer(autoju
         await trio.sleep(1)
         assert phone.drain() == []
         phone.law = PCMA
-        settled: None = await media.mailbox.ref.ask(lambda reply: Settle(phone.describe(), reply), within=5)
-        assert settled is None
+        await media.settle(phone.describe())
         assert {packet.payload_type for packet in await phone.receive(5)} == {8}
 
 
@@ -303,7 +309,7 @@ async def test_we_offer_again_what_we_have(autojump_clock: MockClock) -> None:
         offer = sdp.parse(again.sdp)
         assert port_of(offer) == port_of(answer)
         assert offer.origin.version == answer.origin.version + 1
-        await media.mailbox.ref.ask(lambda reply: Settle(phone.describe(), reply), within=5)
+        await media.settle(phone.describe())
         await phone.receive(10)
         assert in_order(phone.heard)
 

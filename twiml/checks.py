@@ -13,45 +13,21 @@ from urllib.parse import quote_plus
 
 import attrs
 
-from . import nouns, ssml, urls, verbs
+from . import channels, nouns, ssml, urls, verbs
 from .attributes import SCHEMA, Link
-from .errors import BadNumber
+from .dialling import DIAL_CHECKS, MAX_QUEUE_NAME
 from .nodes import Node, shape
-from .numbers import is_client_name, normalise
-from .problems import Problems
+from .problems import Context, Problems
 from .xml import Element
 
 N = TypeVar("N", bound=Node)
 
-MAX_TARGETS = 10
-MAX_QUEUE_NAME = 64
 MAX_PARAMETER = 500
-MAX_SIP_URI = 255
-MAX_SIP_HEADERS = 1024
 
 SAY_LIMITS = {"basic": 4096, "polly": 3000, "google": 5000}
 """Characters. Of Google voices tags, spaces and line breaks count; of the others only what is between the tags."""
 SAY_ENCODED_LIMIT = 4500
 """For the basic voices, whose text travels inside a URL."""
-
-PASSED_HEADERS = frozenset(("user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"))
-"""Headers beside `X-` that a dialled address may carry."""
-
-# What may be sent to the phone network without being a full number: emergency and short codes, star codes.
-_SHORT = frozenset("0123456789*#")
-
-
-@attrs.frozen
-class Context:
-    """Where the element that is being checked stands."""
-
-    element: Element
-    parent: str
-    problems: Problems
-
-    def report(self, code: int, message: str, attribute: str | None = None) -> None:
-        at = self.element.where(attribute) if attribute else self.element.at
-        self.problems.add(code, at, self.element.name, message, attribute)
 
 
 def check(node: N, element: Element, parent: str, problems: Problems, *, inline: bool) -> N | None:
@@ -139,138 +115,6 @@ def _record(record: verbs.Record, context: Context) -> verbs.Record:
     return record
 
 
-def _dial(dial: verbs.Dial, context: Context) -> verbs.Dial:
-    nouns_ = dial.nouns
-    if dial.number:
-        if nouns_:
-            context.report(SCHEMA, f"Dial has a number beside its nouns; {dial.number!r} is ignored")
-        else:
-            alone = nouns.Number(number=dial.number, at=dial.at)
-            nouns_ = (_number(alone, context),)
-    dial = attrs.evolve(dial, number="", nouns=nouns_)
-    code, message = _dial_fault(dial)
-    if code is not None:
-        context.report(code, message)
-        return attrs.evolve(dial, fault=code)
-    if (
-        dial.recording_track != "both"
-        and dial.record.endswith("-dual")
-        and "recordingTrack" in context.element.attributes
-    ):
-        context.report(SCHEMA, "one track alone is recorded in mono", "recordingTrack")
-    return dial
-
-
-def _dial_fault(dial: verbs.Dial) -> tuple[int | None, str]:
-    kinds = {type(noun) for noun in dial.nouns}
-    if not dial.nouns:
-        return 13223, "Dial needs somebody to call: a number, or a noun such as Number or Sip"
-    if nouns.Conference in kinds and len(dial.nouns) > 1:
-        return 13000, "Conference stands alone in a Dial"
-    if kinds & {verbs.Queue, nouns.Application, nouns.Sim} and len(dial.nouns) > 1:
-        return 13215, "Queue, Application and Sim stand alone in a Dial"
-    if len(dial.nouns) > MAX_TARGETS:
-        return 13250, f"Dial calls at most {MAX_TARGETS} parties; there are {len(dial.nouns)}"
-    return None, ""
-
-
-def _number(number: nouns.Number | nouns.WhatsApp, context: Context) -> Any:
-    if number.fault is not None:
-        return number
-    text = number.number
-    try:
-        return attrs.evolve(number, number=normalise(text))
-    except BadNumber as error:
-        if 2 < len(text) <= 15 and not set(text) - _SHORT:
-            return number
-        context.report(13223, error.message)
-        return attrs.evolve(number, fault=13223)
-
-
-def _sip(sip: nouns.Sip, context: Context) -> nouns.Sip:
-    addresses = [child.uri for child in sip.children if isinstance(child, nouns.SipUri)]
-    if sip.uri:
-        addresses.append(sip.uri)
-    if not addresses:
-        context.report(13243, "Sip needs a SIP URI, such as sip:ann@example.com")
-        return attrs.evolve(sip, fault=13243)
-    if sip.password is not None and sip.username is None:
-        context.report(13249, "password needs a username beside it", "password")
-    for address in addresses:
-        fault = _sip_fault(address)
-        if fault is not None:
-            context.report(*fault)
-            return attrs.evolve(sip, fault=fault[0])
-    return sip
-
-
-def _sip_fault(address: str) -> tuple[int, str] | None:
-    uri, _, headers = address.partition("?")
-    scheme, colon, rest = uri.partition(":")
-    if not colon or "@" in scheme or "." in scheme or scheme.lower() not in ("sip", "sips"):
-        if colon and "@" not in uri and scheme.lower() in ("tel", "http", "https", "mailto"):
-            return 13243, f"{scheme}: is not a SIP URI; write sip:user@host"
-        rest = uri  # the scheme may be left out
-    if len(uri) >= MAX_SIP_URI:
-        return 13243, f"the SIP URI has {len(uri)} characters; it must have fewer than {MAX_SIP_URI}"
-    if len(headers) >= MAX_SIP_HEADERS:
-        return 13253, f"the headers have {len(headers)} characters; they must have fewer than {MAX_SIP_HEADERS}"
-    host = rest.rpartition("@")[2].partition(";")[0]
-    if not host or any(character.isspace() or character in '<>"' for character in uri):
-        return 13243, f"{uri[:60]!r} is not a SIP URI; write sip:user@host"
-    return None
-
-
-def _headers(headers: nouns.Headers, context: Context) -> nouns.Headers:
-    total = sum(len(header.name) + len(header.value) + 2 for header in headers.headers)
-    if total >= MAX_SIP_HEADERS:
-        context.report(13253, f"the headers have {total} characters; they must have fewer than {MAX_SIP_HEADERS}")
-        return attrs.evolve(headers, fault=13253)
-    return headers
-
-
-def _header(header: nouns.Header, context: Context) -> nouns.Header | None:
-    name = header.name.lower()
-    if header.fault is not None:
-        return None
-    if name.startswith("x-twilio") or not (name.startswith("x-") or name in PASSED_HEADERS):
-        context.report(32113, f"the header {header.name!r} is not passed on; its name should begin with X-", "name")
-        return None
-    return header
-
-
-def _client(client: nouns.Client, context: Context) -> nouns.Client:
-    name = client.identity or next(
-        (child.identity for child in client.children if isinstance(child, nouns.Identity)), ""
-    )
-    if not is_client_name(name):
-        context.report(
-            31105, "Client needs an identity of 1 to 256 characters without spaces, delimiters and control characters"
-        )
-        return attrs.evolve(client, fault=31105)
-    return client
-
-
-def _application(application: nouns.Application, context: Context) -> nouns.Application:
-    if not application.sid and not any(isinstance(child, nouns.ApplicationSid) for child in application.children):
-        context.report(SCHEMA, "Application needs an ApplicationSid")
-        return attrs.evolve(application, fault=SCHEMA)
-    return application
-
-
-def _conference(conference: nouns.Conference, context: Context) -> nouns.Conference:
-    if "coach" in context.element.attributes and conference.coach is None:
-        return attrs.evolve(conference, fault=13240)
-    return conference
-
-
-def _queue(queue: verbs.Queue, context: Context) -> verbs.Queue:
-    if len(queue.name) > MAX_QUEUE_NAME:
-        context.report(14213, f"the queue name has {len(queue.name)} characters; it must have at most {MAX_QUEUE_NAME}")
-        return attrs.evolve(queue, fault=14213)
-    return queue
-
-
 def _enqueue(enqueue: verbs.Enqueue, context: Context) -> verbs.Enqueue:
     if len(enqueue.tasks) > 1:
         context.report(SCHEMA, "Enqueue takes one Task; the others are ignored")
@@ -294,23 +138,6 @@ def _task(task: nouns.Task, context: Context) -> nouns.Task:
     return task
 
 
-def _refer(refer: verbs.Refer, context: Context) -> verbs.Refer:
-    if len(refer.sips) > 1:
-        context.report(SCHEMA, "Refer takes one Sip; the others are ignored")
-    if not refer.sips:
-        context.report(13243, "Refer needs a Sip with the address to refer to")
-        return attrs.evolve(refer, fault=13243)
-    return attrs.evolve(refer, sips=refer.sips[:1], fault=refer.sips[0].fault)
-
-
-def _refer_sip(sip: nouns.ReferSip, context: Context) -> nouns.ReferSip:
-    fault = None if sip.fault is not None else _sip_fault(sip.uri)
-    if fault is None:
-        return sip
-    context.report(*fault)
-    return attrs.evolve(sip, fault=fault[0])
-
-
 def _connect(connect: verbs.Connect, context: Context) -> verbs.Connect:
     if len(connect.nouns) > 1:
         context.report(SCHEMA, "Connect takes exactly one noun; the others are ignored")
@@ -326,7 +153,7 @@ def _start(start: verbs.Start, context: Context) -> verbs.Start:
     return start
 
 
-def _stream(stream: nouns.Stream, context: Context) -> nouns.Stream:
+def _stream(stream: channels.Stream, context: Context) -> channels.Stream:
     if context.parent == "Stop":
         if stream.name is None:
             context.report(SCHEMA, "a Stream is stopped by its name", None)
@@ -345,14 +172,14 @@ def _stream(stream: nouns.Stream, context: Context) -> nouns.Stream:
     return stream
 
 
-def _siprec(siprec: nouns.Siprec, context: Context) -> nouns.Siprec:
+def _siprec(siprec: channels.Siprec, context: Context) -> channels.Siprec:
     if context.parent != "Stop" and siprec.connector_name is None:
         context.report(SCHEMA, "Siprec needs a connectorName")
         return attrs.evolve(siprec, fault=SCHEMA)
     return siprec
 
 
-def _relay(relay: nouns.ConversationRelay, context: Context) -> nouns.ConversationRelay:
+def _relay(relay: channels.ConversationRelay, context: Context) -> channels.ConversationRelay:
     if relay.url is None:
         if "url" not in context.element.attributes:
             context.report(64101, "ConversationRelay needs a wss URL")
@@ -378,30 +205,19 @@ def _pay(pay: verbs.Pay, context: Context) -> verbs.Pay:
 
 
 _CHECKS: Mapping[type[Node], Callable[[Any, Context], Node | None]] = {
+    **DIAL_CHECKS,
     verbs.Say: _say,
     verbs.Play: _play,
     verbs.Gather: _gather,
     verbs.Record: _record,
-    verbs.Dial: _dial,
     verbs.Enqueue: _enqueue,
-    verbs.Refer: _refer,
     verbs.Connect: _connect,
     verbs.Start: _start,
     verbs.Pay: _pay,
-    verbs.Queue: _queue,
-    nouns.Number: _number,
-    nouns.WhatsApp: _number,
-    nouns.Sip: _sip,
-    nouns.Headers: _headers,
-    nouns.Header: _header,
-    nouns.Client: _client,
-    nouns.Application: _application,
-    nouns.Conference: _conference,
-    nouns.ReferSip: _refer_sip,
     nouns.Task: _task,
-    nouns.Stream: _stream,
-    nouns.Siprec: _siprec,
-    nouns.ConversationRelay: _relay,
+    channels.Stream: _stream,
+    channels.Siprec: _siprec,
+    channels.ConversationRelay: _relay,
     nouns.Parameter: _parameter,
     nouns.Config: _parameter,
 }

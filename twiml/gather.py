@@ -100,7 +100,9 @@ class Gathering:
     """One `Gather` under way. Collection is active from the first prompt on."""
 
     verb: Gather
-    state: State = attrs.field(init=False)
+    state: State = attrs.field(init=False, default=State.PROMPTING)
+    result: Gathered | None = attrs.field(init=False, default=None)
+    """The end, once it has come; a caller who leaves at that moment has not undone it."""
     _digits: str = attrs.field(init=False, default="")
     _due: float = attrs.field(init=False, default=math.inf)
     _key: str = attrs.field(init=False, default="")
@@ -112,9 +114,6 @@ class Gathering:
         if not verb.prompts:
             gathering.prompts_ended(now)
         return gathering
-
-    def __attrs_post_init__(self) -> None:
-        self.state = State.PROMPTING
 
     @property
     def digits(self) -> str:
@@ -179,7 +178,8 @@ class Gathering:
 
     def _end(self, *, finished_on_key: str = "", hung_up: bool = False) -> Gathered:
         self._due = math.inf
-        return Gathered(digits=self._digits, finished_on_key=finished_on_key, hung_up=hung_up)
+        self.result = Gathered(digits=self._digits, finished_on_key=finished_on_key, hung_up=hung_up)
+        return self.result
 
     @property
     def _timeout_s(self) -> int:

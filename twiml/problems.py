@@ -6,6 +6,7 @@ import attrs
 
 from .codes import Level, describe
 from .nodes import Position
+from .xml import Element
 
 
 @attrs.frozen(kw_only=True)
@@ -46,3 +47,16 @@ class Problems:
     def in_order(self) -> tuple[Problem, ...]:
         """All of them, by place."""
         return tuple(sorted(self._found, key=lambda problem: (problem.line, problem.column)))
+
+
+@attrs.frozen
+class Context:
+    """Where the element that is being checked stands."""
+
+    element: Element
+    parent: str
+    problems: Problems
+
+    def report(self, code: int, message: str, attribute: str | None = None) -> None:
+        at = self.element.where(attribute) if attribute else self.element.at
+        self.problems.add(code, at, self.element.name, message, attribute)

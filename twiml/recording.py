@@ -126,6 +126,8 @@ class Recording:
     receiving: bool = True
     """Whether audio arrives at all."""
     state: State = attrs.field(init=False, default=State.BEEPING)
+    result: Recorded | None = attrs.field(init=False, default=None)
+    """The end, once it has come."""
     _speaking: bool = attrs.field(init=False, default=False)
     _silent_since: float | None = attrs.field(init=False, default=None)
     """Since when silence is being counted; `None` while it is not."""
@@ -239,12 +241,13 @@ class Recording:
             case Act.STOP:
                 return [StopRecording()]
             case Act.END:
-                done = Recorded(
-                    outcome=Outcome.COMPLETED, cause=self._cause, duration_s=duration_s, digits=self._digits
-                )
-                return [done]
+                return self._ended(Outcome.COMPLETED, duration_s)
             case Act.END_WITHOUT:
-                return [Recorded(outcome=outcome, cause=self._cause, digits=self._digits)]
+                return self._ended(outcome, 0.0)
+
+    def _ended(self, outcome: Outcome, duration_s: float) -> list[RecordStep]:
+        self.result = Recorded(outcome=outcome, cause=self._cause, duration_s=duration_s, digits=self._digits)
+        return [self.result]
 
 
 @attrs.frozen(kw_only=True)

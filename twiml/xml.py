@@ -28,7 +28,7 @@ _CHARSETS = re.compile(
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 # Attribute ::= Name Eq AttValue                                            XML 1.0 section 3.1
-_ATTRIBUTE = re.compile(r"""\s+([^\s=<>"'/]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
+_ATTRIBUTE = re.compile(rb"""\s+([^\s=<>"'/]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
 @attrs.define(eq=False)
@@ -42,16 +42,23 @@ class Element:
     _source: bytes
     """The whole document in UTF-8, for the places of attributes, which are only looked for when one is wrong."""
     _offset: int
+    _places: dict[str, Position] | None = attrs.field(init=False, default=None)
 
     def where(self, attribute: str) -> Position:
-        """Where `attribute` stands in the start tag; the element's own place if it cannot be found."""
-        tag = self._source[self._offset :].decode()
-        position = len(self.name) + 1
-        while match := _ATTRIBUTE.match(tag, position):
-            if match[1] == attribute:
-                return _moved(self.at, tag[: match.start(1)])
-            position = match.end()
-        return self.at
+        """Where `attribute` stands in the start tag; the element's own place if it has none of that name."""
+        if self._places is None:
+            self._places = self._find_places()
+        return self._places.get(attribute, self.at)
+
+    def _find_places(self) -> dict[str, Position]:
+        places: dict[str, Position] = {}
+        seen, at = self._offset, self.at
+        position = self._offset + 1 + len(self.name.encode())
+        while match := _ATTRIBUTE.match(self._source, position):
+            at = _moved(at, self._source[seen : match.start(1)].decode())
+            seen, position = match.start(1), match.end()
+            places[match[1].decode()] = at
+        return places
 
     @property
     def text(self) -> str:

@@ -112,6 +112,13 @@ def test_after_the_end_everything_is_too_late() -> None:
     assert core.digits == "1"
 
 
+def test_the_result_is_kept() -> None:
+    core = begin(num_digits=1)
+    assert core.result is None
+    core.key("1", 0.1)
+    assert core.result == Gathered(digits="1")
+
+
 # ---- parameters ----------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from offhook.twiml import nouns, verbs
@@ -418,3 +420,26 @@ def test_every_error_of_the_package_is_one_tree() -> None:
     for data in (b"", b"<x/>", b"<Response version='x'/>", b"x" * 70000, b"<Response>"):
         with pytest.raises(TwimlError):
             parse(data)
+
+
+FILL = 60_000
+HOSTILE = {
+    "many elements": "<Response>" + "<x/>" * (FILL // 4) + "</Response>",
+    "many attributes": "<Response><Say " + " ".join(f'a{n}=""' for n in range(FILL // 9)) + ">x</Say></Response>",
+    "many bad values": "<Response>" + "<Pause length='x'/>" * (FILL // 19) + "</Response>",
+    "many lines": "<Response>" + "\n" * FILL + "<Pause x=''/></Response>",
+    "many digits": f"<Response><Pause length='{'9' * FILL}'/></Response>",
+    "a long URL": f"<Response><Redirect>/{'../' * (FILL // 3)}</Redirect></Response>",
+    "a long number": f"<Response><Dial>{'(' * FILL}</Dial></Response>",
+    "a long hint list": f"<Response><Gather hints='{',' * FILL}'/></Response>",
+    "deep speech": "<Response><Say>x" + "<prosody>" * 60 + "</prosody>" * 60 + "</Say></Response>",
+    "much speech": "<Response><Say>x" + "<foo>y</foo>" * (FILL // 12) + "</Say></Response>",
+    "many parts of text": "<Response><Dial>" + "1<!---->" * (FILL // 8) + "</Dial></Response>",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_document_costs_little(text: str) -> None:
+    started = time.process_time()
+    parse(text.encode())
+    assert time.process_time() - started < 2.0  # an order of magnitude above what it takes

@@ -163,6 +163,13 @@ def test_the_media_may_end_it_on_its_own() -> None:
     assert recording().written(2.5, 2.5) == [Recorded(outcome=Outcome.COMPLETED, cause=Cause.MEDIA, duration_s=2.5)]
 
 
+def test_the_result_is_kept() -> None:
+    core = recording()
+    assert core.result is None
+    core.lost(1.0)
+    assert core.result == Recorded(outcome=Outcome.FAILED, cause=Cause.MEDIA)
+
+
 # ---- parameters ----------------------------------------------------------------------------------------------------
 
 

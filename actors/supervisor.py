@@ -10,6 +10,7 @@ import datetime
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import attrs
@@ -24,7 +25,7 @@ from ..store.domains import DomainDirectory
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
 from ..transport.connections import Connections
-from ..transport.network import Address, Network
+from ..transport.network import Address, Listener, Network, show
 from ..transport.policy import IpNetwork
 from ..transport.resolve import Resolver
 from ..transport.rtp import PortRange, RtpPorts
@@ -59,6 +60,8 @@ FLUSH_S: Final = 1.0
 """What the network gets for what is already on its way out."""
 LAST_REQUESTS_S: Final = 10.0
 """What final status callbacks get after the last call."""
+HURRIED_S: Final = 1.0
+"""The same when the server is told a second time to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +106,11 @@ class Supervisor:
     """Name of each bound address, and whether its listener is up."""
     addresses: dict[str, list[Address]] = attrs.field(factory=dict)
     """By transport: where we listen, with the real ports."""
+
+    def bound(self, transport: str, address: Address) -> None:
+        """A listener is started on this address."""
+        self.listeners[f"{transport} {show(address)}"] = True
+        self.addresses.setdefault(transport, []).append(address)
 
     def health(self) -> list[tuple[str, bool]]:
         """Each bound address, and whether its listener is up."""
@@ -170,7 +178,7 @@ async def open_tree(
                 offload=seams.offload,
             )
             supervisor = Supervisor(services, board, linger)
-            async with open_nest("front") as front:
+            async with _bind(plan, seams.network) as bound, open_nest("front") as front:
                 front.start_made(
                     board,
                     lambda: Switchboard(
@@ -178,19 +186,33 @@ async def open_tree(
                     ),
                     policy=Policy.RESTART,
                 )
-                await _listen(front, plan, seams.network, supervisor, connections)
+                _listen(front, bound, supervisor, connections)
+                hurried = True
                 try:
                     yield supervisor
+                    hurried = False
                 finally:
-                    registry.draining = True
-                    with trio.move_on_after(HANG_UP_S + FLUSH_S, shield=True):
-                        if registry.calls:
-                            await supervisor.hang_up_all()
-                    calls.cancel()
-                    with trio.move_on_after(LAST_REQUESTS_S, shield=True):
-                        await notifiers.wait_empty()
-                    await journal.close()
+                    await _end(supervisor, connections, journal, hurried=hurried)
         carriers.cancel_scope.cancel()
+
+
+async def _end(tree: Supervisor, connections: Connections, journal: Journal, *, hurried: bool) -> None:
+    """Bring the calls down and let what is on its way out get there. `hurried`: cancelled, so calls are cut off at once.
+
+    Shielded: the server ends in order, within a known time, whatever is being cancelled around it.
+    """
+    services = tree.services
+    services.registry.draining = True
+    with trio.move_on_after(0 if hurried else HANG_UP_S + FLUSH_S, shield=True):
+        await tree.hang_up_all()
+    services.calls.cancel()
+    with trio.move_on_after(FLUSH_S, shield=True):
+        # Legs that were cut off say BYE in their last words; it has to reach the wire.
+        await services.calls.wait_empty()
+        await connections.flush(FLUSH_S)
+    with trio.move_on_after(HURRIED_S if hurried else LAST_REQUESTS_S, shield=True):
+        await services.notifiers.wait_empty()
+    await journal.close()
 
 
 def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
@@ -201,31 +223,43 @@ def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
     return Linger(box, courier, registry, held)
 
 
-async def _listen(nest: Nest, plan: Plan, network: Network, tree: Supervisor, connections: Connections) -> None:
-    """Bind every address first, so that nothing is served when one is taken."""
+@attrs.define(eq=False)
+class Bound:
+    """The sockets we listen on. They are bound before any listener runs, and outlive a listener's restart."""
+
+    udp: list[UdpTransport] = attrs.field(factory=list)
+    tcp: list[Listener] = attrs.field(factory=list)
+
+    async def close(self) -> None:
+        for transport in self.udp:
+            transport.socket.close()
+        for listener in self.tcp:
+            await trio.aclose_forcefully(listener)
+
+
+@asynccontextmanager
+async def _bind(plan: Plan, network: Network) -> AsyncIterator[Bound]:
+    """Bind every address, or none: nothing is served when one of them is taken."""
+    bound = Bound()
+    try:
+        for address in plan.udp:
+            bound.udp.append(UdpTransport(await network.udp(address), network))
+        for address in plan.tcp:
+            bound.tcp.append(await network.listen_tcp(address))
+        yield bound
+    finally:
+        await bound.close()
+
+
+def _listen(nest: Nest, bound: Bound, tree: Supervisor, connections: Connections) -> None:
+    """Start a listener on each bound socket."""
     board, courier = tree.switchboard.ref, tree.services.courier
-    sockets = [UdpTransport(await network.udp(address), network) for address in plan.udp]
-    streams = [await network.listen_tcp(address) for address in plan.tcp]
-    for transport in sockets:
-        box = listener_mailbox("udp", transport.local)
-        tree.listeners[f"udp {shown(transport.local)}"] = True
-        tree.addresses.setdefault("udp", []).append(transport.local)
-        nest.start_made(
-            box,
-            lambda box=box, transport=transport: UdpListener(box, transport, board, courier),  # type: ignore[misc]
-            policy=Policy.RESTART,
-        )
-    for listener in streams:
-        box = listener_mailbox("tcp", listener.local)
-        tree.listeners[f"tcp {shown(listener.local)}"] = True
-        tree.addresses.setdefault("tcp", []).append(listener.local)
-        nest.start_made(
-            box,
-            lambda box=box, listener=listener: TcpListener(box, listener, StreamTransport(connections), courier),  # type: ignore[misc]
-            policy=Policy.RESTART,
-        )
-
-
-def shown(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    streams = StreamTransport(connections)
+    for transport in bound.udp:
+        udp_box = listener_mailbox("udp", transport.local)
+        tree.bound("udp", transport.local)
+        nest.start_made(udp_box, partial(UdpListener, udp_box, transport, board, courier), policy=Policy.RESTART)
+    for listener in bound.tcp:
+        tcp_box = listener_mailbox("tcp", listener.local)
+        tree.bound("tcp", listener.local)
+        nest.start_made(tcp_box, partial(TcpListener, tcp_box, listener, streams, courier), policy=Policy.RESTART)

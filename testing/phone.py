@@ -401,4 +401,7 @@ async def open_phone(
                 codecs,
             )
             yield phone
+        # Only now: what was still talking has said BYE while it was being cancelled.
+        udp.socket.close()
+        await trio.aclose_forcefully(tcp)
         nursery.cancel_scope.cancel()

@@ -15,6 +15,9 @@ from .network import Address, Network, Stream, show
 
 log = structlog.get_logger(__name__)
 
+FLUSH_LOOK_S = 0.01
+"""How often `flush` looks."""
+
 Key = tuple[str, Address]
 """Transport and remote address."""
 
@@ -169,6 +172,15 @@ class Connections:
             return False
         self.counts.evicted += 1
         victim.close()
+        return True
+
+    async def flush(self, within_s: float) -> bool:
+        """Wait until everything queued is written, `within_s` at most; whether it was."""
+        until = trio.current_time() + within_s
+        while any(connection.queued and not connection.closed for connection in self._open.values()):
+            if trio.current_time() >= until:
+                return False
+            await trio.sleep(FLUSH_LOOK_S)
         return True
 
     def close_all(self) -> None:

@@ -46,6 +46,9 @@ class Journal(Actor[Written]):
         self.pending.recordings[record.sid] = record
         self.mailbox.ref.offer(Written())
 
+    async def started(self) -> None:
+        await self.flush()  # what a crash left pending
+
     async def handle(self, message: Written) -> None:
         await self.flush()
 

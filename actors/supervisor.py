@@ -197,7 +197,7 @@ async def open_tree(
 
 
 async def _end(tree: Supervisor, connections: Connections, journal: Journal, *, hurried: bool) -> None:
-    """Bring the calls down and let what is on its way out get there. `hurried`: cancelled, so calls are cut off at once.
+    """Bring the calls down and let what is on its way out get there; `hurried`: cut the calls off at once.
 
     Shielded: the server ends in order, within a known time, whatever is being cancelled around it.
     """

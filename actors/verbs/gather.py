@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import trio
 
 from ...media.events import DigitHeard, Play, Played
-from ...twiml.gather import Gathered, Gathering, GatherStep, StopPrompts, gather_parameters
+from ...twiml.gather import Gathered, Gathering, StopPrompts, gather_parameters
 from ...twiml.steps import HungUp, Performed
 from ...twiml.verbs import Gather
 from ..messages.call import Listen
@@ -25,7 +23,9 @@ async def gather(stage: Stage, verb: Gather) -> Performed | HungUp:
             await stage.tell(prompt)
         result = await _collect(stage, core, prompts[-1].id if prompts else None)
     except CallerLeft:
-        result = _end(core.hung_up(trio.current_time()))
+        # The caller may leave in the very step in which the input was complete: what was gathered then counts.
+        core.hung_up(trio.current_time())
+        result = core.result or Gathered(digits=core.digits, hung_up=True)
         return HungUp(parameters=gather_parameters(verb, result))
     await stage.tell(Listen(False))
     return Performed(parameters=gather_parameters(verb, result))
@@ -51,7 +51,3 @@ async def _collect(stage: Stage, core: Gathering, last_prompt: str | None) -> Ga
                     await stage.silence()
                 case Gathered():
                     return step
-
-
-def _end(steps: Iterable[GatherStep]) -> Gathered:
-    return next(step for step in steps if isinstance(step, Gathered))

@@ -25,6 +25,7 @@ from ...media.sources import Clip
 from ...media.tones import beep
 from ...twiml.params import rfc2822
 from ...twiml.recording import (
+    Cause,
     Outcome,
     PlayBeep,
     Recorded,
@@ -81,7 +82,8 @@ class _Session:
             except CallerLeft:
                 if left:
                     # Even the media is gone: there will be no word about the file.
-                    result = _end(self.core.lost(trio.current_time()))
+                    self.core.lost(trio.current_time())
+                    result = self.core.result or Recorded(outcome=Outcome.FAILED, cause=Cause.HANGUP)
                     break
                 left = True
                 steps = self.core.hung_up(trio.current_time())
@@ -159,7 +161,3 @@ class _Session:
             recording_status_parameters(who.account, who.sid, self._facts(), status=status, duration_s=duration_s),
             purpose="recording-status-callback",
         )
-
-
-def _end(steps: Iterable[RecordStep]) -> Recorded:
-    return next(step for step in steps if isinstance(step, Recorded))

@@ -55,7 +55,8 @@ class StopPlaying:
 class SendDigits:
     """Send telephone-events in the play queue's order: `0-9 A-D * #`, `w` waits 0.5 s and `W` 1 s.
 
-    Answered by `Played(id, …)`; `whole` is False when the peer takes no telephone-events.
+    Answered by `Played(id, …)`; `whole` is False when the peer takes no telephone-events, or holds us. Other characters
+    are a bug of whoever ordered it: `BadDigits` is raised.
     """
 
     id: str

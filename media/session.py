@@ -50,6 +50,8 @@ from .source_lock import SourceLock
 Outgoing: TypeAlias = tuple[bytes, Address]
 """A datagram and where it goes."""
 
+MOST_BRIDGED_FRAMES: Final = 2
+"""What may wait from a coupled leg. Both are on one beat, so more is left over from a stall and only delay."""
 _HEADER: Final = struct.Struct("!BBHII")
 _VERSION_2: Final = 0x80
 _MARKER: Final = 0x80
@@ -102,7 +104,11 @@ class MediaSession:
     # ------------------------------------------------------------------------------------------- packets
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
-        """A datagram has come to the RTP port; what is not the peer's valid media is counted and forgotten."""
+        """A datagram has come to the RTP port; what is not the peer's valid media is counted and forgotten.
+
+        Packets with our own SSRC are no exception (RFC 3550 section 8.2 would see a loop): test peers that echo every
+        packet as it is are common, and on a leg of two the transport address tells who is who.
+        """
         agreed = self._agreed
         if agreed is None or not agreed.receive:
             return
@@ -147,8 +153,10 @@ class MediaSession:
             outgoing = self._dial(agreed, destination)
         if not self._dialling:
             frame = self._playlist.next_frame()
-            if frame is None and self._inward is not None:
-                frame = self._inward.take()
+        if self._inward is not None:
+            # Taken also when it is not heard: what piled up meanwhile would stay behind as delay.
+            bridged = self._inward.take_newest(MOST_BRIDGED_FRAMES)
+            frame = bridged if frame is None and outgoing is None else frame
         self._listening.played(frame)
         if outgoing is None:
             outgoing = self._speak(agreed, destination, frame)

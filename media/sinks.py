@@ -52,6 +52,14 @@ class Ring:
         """The oldest frame, or None."""
         return self._frames.popleft() if self._frames else None
 
+    def take_newest(self, most: int) -> bytes | None:
+        """The oldest of the newest `most` frames; what is older is dropped and counted."""
+        frames = self._frames
+        while len(frames) > most:
+            frames.popleft()
+            self.dropped += 1
+        return frames.popleft() if frames else None
+
     def take_all(self) -> list[bytes]:
         frames = list(self._frames)
         self._frames.clear()

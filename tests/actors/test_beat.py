@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from offhook.media.g711 import PCMU
 from offhook.media.plane import LegSpec
 from offhook.media.sources import Clip, Reader
 from offhook.testing.network import Conditions, FakeNetwork, Sent
-from offhook.transport.network import Network
+from offhook.transport.network import Address, Network
 from offhook.transport.rtp import NoFreePorts, PortRange, RtpPorts
+from offhook.transport.trio_network import TrioNetwork, TrioUdpSocket
 
 from .plane_contract import Ear, PlaneContract, call, in_order, ramp
 
@@ -296,17 +298,37 @@ async def test_a_leg_of_another_plane_cannot_be_coupled(rig: BeatRig, autojump_c
         rig.plane.couple(leg, other)
 
 
-@pytest.mark.wire
-async def test_on_real_sockets_packets_flow_both_ways() -> None:
-    from offhook.transport.trio_network import TrioNetwork
+class WatchedSocket(TrioUdpSocket):
+    """A real socket that the kernel can watch for the plane."""
 
-    network = TrioNetwork()
-    plane = BeatPlane(RtpPorts(network, PortRange(40_000, 49_999)), RandomMediaIds(), unix_time=lambda: 1_700_000_000.0)
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+
+class WatchedNetwork(TrioNetwork):
+    """Whose sockets are watched by descriptor, as against looked at on each beat."""
+
+    async def udp(
+        self, address: Address, *, receive_buffer_bytes: int = 65_536, max_datagram: int = 2048
+    ) -> WatchedSocket:
+        await trio.lowlevel.checkpoint()
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.bind(address)
+        return WatchedSocket(sock, max_datagram)
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("network", [TrioNetwork(), WatchedNetwork()])
+async def test_on_real_sockets_packets_flow_both_ways(network: Network, tmp_path: Path) -> None:
+    ports = RtpPorts(network, PortRange(40_000, 49_999))
+    plane = BeatPlane(ports, RandomMediaIds(), unix_time=lambda: 1_700_000_000.0)
     made = BeatRig(FakeNetwork(), plane, "127.0.0.1", "127.0.0.1", network)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(plane.run)
         leg, peer, ear = await call(made)
         plane.couple(leg, leg)
+        leg.apply(Record("rec", tmp_path / "a.wav"))
         said = ramp(25)
         await peer.say(said)
         await peer.receive(10)
@@ -315,6 +337,7 @@ async def test_on_real_sockets_packets_flow_both_ways() -> None:
         assert ear.failure is None
         leg.close()
         await leg.wait_closed()
+        assert (tmp_path / "a.wav").stat().st_size > 44 + 25 * FRAME_BYTES
         peer.rtp.close()
         peer.rtcp.close()
         nursery.cancel_scope.cancel()

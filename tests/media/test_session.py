@@ -492,6 +492,19 @@ def test_coupled_sessions_hear_each_other_while_they_play_nothing() -> None:
     assert other.sent[-1].payload == PCMA.silence * 160
 
 
+def test_what_a_coupled_leg_said_meanwhile_does_not_come_later_as_delay() -> None:
+    bench = connected()
+    inward = Ring()
+    bench.session.couple(outward=Ring(), inward=inward)
+    bench.apply(Play("whisper", Clip(noise(20))), SendDigits("d", "1"))
+    heard: list[bytes] = []
+    for number in range(60):
+        inward.write(noise(1, seed=number))
+        heard += [packet.payload for packet in bench.beat() if packet.payload_type == 0]
+    assert heard[-1] == PCMU.encode(noise(1, seed=59))
+    assert heard[:20] == [PCMU.encode(noise(20)[at : at + FRAME_BYTES]) for at in range(0, 6400, FRAME_BYTES)]
+
+
 @given(seed=st.integers(0, 10_000), loss=st.floats(0, 0.4), duplicate=st.floats(0, 0.3), swap=st.floats(0, 0.3))
 @settings(max_examples=25, deadline=None)
 def test_loss_order_and_copies_never_change_the_length_of_what_is_recorded(

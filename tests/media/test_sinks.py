@@ -23,6 +23,16 @@ def test_a_ring_keeps_the_newest_ten_frames_and_counts_the_rest() -> None:
     assert ring.take() is None
 
 
+def test_a_ring_can_be_kept_short_by_its_reader() -> None:
+    ring = Ring()
+    for number in range(5):
+        ring.write(frame(number))
+    assert ring.take_newest(2) == frame(3)
+    assert ring.take_newest(2) == frame(4)
+    assert ring.take_newest(2) is None
+    assert ring.dropped == 3
+
+
 def test_a_ring_tells_its_reader_once_for_each_time_it_was_empty() -> None:
     told: list[int] = []
     ring = Ring(notify=lambda: told.append(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,7 +11,7 @@ from trio.testing import MockClock
 from offhook.testing.network import FakeNetwork
 from offhook.transport.errors import AddressUnavailable
 from offhook.transport.rtp import COOLING_S, NoFreePorts, PortRange, Readiness, RtpPorts
-from offhook.transport.trio_network import TrioNetwork
+from offhook.transport.trio_network import TrioNetwork, TrioUdpSocket
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,44 @@ async def test_real_pairs_are_bound_and_what_arrives_is_ready() -> None:
     readiness.close()
     one.close()
     other.close()
+
+
+class WatchedSocket(TrioUdpSocket):
+    """A real socket that the kernel can watch for us."""
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+
+def watched_socket() -> WatchedSocket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", 0))
+    return WatchedSocket(sock, 2048)
+
+
+@pytest.mark.wire
+async def test_many_sockets_are_waited_for_at_once_and_only_those_with_something_are_ready() -> None:
+    sockets = [watched_socket() for _ in range(20)]
+    readiness: Readiness[int] = Readiness()
+    for number, one in enumerate(sockets):
+        readiness.add(one, number)
+    assert readiness.ready() == []
+    sockets[0].send_nowait(b"hello", sockets[7].local)
+    sockets[0].send_nowait(b"hello", sockets[9].local)
+    with trio.fail_after(5):
+        await readiness.wait()
+        while sorted(readiness.ready()) != [7, 9]:
+            await trio.sleep(0.001)
+    assert sockets[7].recv_nowait() is not None
+    assert readiness.ready() == [9]
+    readiness.remove(sockets[9])
+    assert readiness.ready() == []
+    readiness.remove(sockets[9])
+    with trio.move_on_after(0.05) as scope:
+        await readiness.wait()
+    assert scope.cancelled_caught
+    for one in sockets:
+        one.close()
+    readiness.close()
+    readiness.close()

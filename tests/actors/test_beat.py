@@ -17,7 +17,8 @@ from offhook.actors.guard import Policy, open_nest
 from offhook.actors.mailbox import Mailbox
 from offhook.actors.media import RandomMediaIds
 from offhook.actors.messages.lifecycle import Stop
-from offhook.actors.planes.beat import BURST, LONGEST_LAG, BeatLeg, BeatPlane, PlaneActor
+from offhook.actors.planes.beat import BURST, LONGEST_LAG, BeatPlane, PlaneActor
+from offhook.actors.planes.beat_leg import BeatLeg
 from offhook.actors.planes.disk import RecordingDisk
 from offhook.media.events import Play, Played, Record, RecordingDone, SetRemote, StopRecording
 from offhook.media.frames import FRAME_BYTES

@@ -133,13 +133,13 @@ class Course:
                     assert isinstance(command, Offer)
                     self.reoffers.offer(command, now)
                 case Act.REFUSE_OFFER:
-                    self.reoffers.refuse_offer(491, reason_phrase(491), local=True)
+                    self.reoffers.refuse_ours()
                 case Act.ACCEPT:
                     assert isinstance(command, Accept)
                     self._accept(command, now)
                 case Act.REFUSE_REOFFER:
                     assert isinstance(command, Refuse)
-                    self.reoffers.refuse(command.status, command.reason, command.headers, now)
+                    self.reoffers.refuse_theirs(command.status, command.reason, command.headers, now)
                 case Act.TURN_AWAY:
                     line.out.append(LegEnded(Cause.REFUSED, NO_HEADERS))
                 case Act.END:

@@ -50,15 +50,14 @@ class Reoffers:
     def offer(self, offer: Offer, now: float) -> None:
         """Send a re-INVITE, unless an exchange is under way."""
         if self._offer is not None or not self._free():
-            self.refuse_offer(491, "Request Pending", local=True)
+            self._report_refusal(491, "Request Pending", local=True)
             return
         self._offer, self._glares = offer, 0
         self._send(now)
 
-    def refuse_offer(self, status: int, reason: str, *, local: bool) -> None:
-        """Report that our offer came to nothing."""
-        self._offer = None
-        self.line.out.append(LegOfferRefused(status, reason, local))
+    def refuse_ours(self) -> None:
+        """Report that an offer which came at the wrong moment came to nothing."""
+        self._report_refusal(491, "Request Pending", local=True)
 
     def owns(self, client: Transaction) -> bool:
         """Whether a transaction is that of our last re-INVITE."""
@@ -71,16 +70,17 @@ class Reoffers:
         match uac.responded(response, now):
             case Sent.ANSWER:
                 self._answered(uac, response)
-            case Sent.REFUSE:
-                self.line.offers.take(Turn.WITHDRAW)
-                if response.status in (408, 481):
-                    self._offer = None
-                    return False
+            case Sent.REFUSE if self._offer is not None:
                 if response.status == 491 and self._glares < MAX_GLARES:
+                    self.line.offers.take(Turn.WITHDRAW)
                     self._glares += 1
                     self._retry_at = now + self._glare_delay()
+                elif response.status in (408, 481):
+                    self._give_up()
+                    return False
                 else:
-                    self.refuse_offer(response.status, response.reason, local=False)
+                    self._give_up()
+                    self._report_refusal(response.status, response.reason, local=False)
             case _:
                 pass
         return True
@@ -88,17 +88,16 @@ class Reoffers:
     def undelivered(self, now: float) -> None:
         """Our re-INVITE could not be sent; the dialog may yet be reached."""
         assert self.outgoing is not None
-        if self.outgoing.undelivered(now) is Sent.REFUSE:
-            self.line.offers.take(Turn.WITHDRAW)
-            self.refuse_offer(503, "Service Unavailable", local=True)
+        if self.outgoing.undelivered(now) is Sent.REFUSE and self._offer is not None:
+            self._give_up()
+            self._report_refusal(503, "Service Unavailable", local=True)
 
     def timed_out(self, now: float) -> bool:
         """Our re-INVITE got no response. True when it still mattered: then the dialog is gone (12.2.1.2)."""
         assert self.outgoing is not None
-        if self.outgoing.timed_out(now) is not Sent.REFUSE:
+        if self.outgoing.timed_out(now) is not Sent.REFUSE or self._offer is None:
             return False
-        self.line.offers.take(Turn.WITHDRAW)
-        self._offer = None
+        self._give_up()
         return True
 
     # ---- the other side's --------------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ class Reoffers:
         if uas is not None and uas.unacknowledged and self.line.dialog is not None:
             self.line.dialog.refresh(uas.request.contact)
 
-    def refuse(self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], now: float) -> None:
+    def refuse_theirs(self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], now: float) -> None:
         """Refuse the pending re-INVITE; the session stays as it was. Nothing when it was withdrawn meanwhile."""
         uas = self.incoming
         if uas is not None and uas.refuse(status, reason, headers, now):
@@ -158,7 +157,7 @@ class Reoffers:
             self.line.out.append(LegOfferAnswered(body, ack.headers))
         else:
             self.line.offers.take(Turn.WITHDRAW)
-            self.refuse_offer(488, "No answer in the ACK", local=True)
+            self._report_refusal(488, "No answer in the ACK", local=True)
 
     # ---- both --------------------------------------------------------------------------------------------------
 
@@ -204,13 +203,23 @@ class Reoffers:
         assert line.dialog is not None
         line.dialog.refresh(response.contact)
         uac.acknowledge(line.dialog, None)
+        if self._offer is None:
+            return  # we have hung up meanwhile
         body = line.description(response)
         if body is not None and line.offers.take(Turn.RECEIVE_ANSWER):
             self._offer = None
             line.out.append(LegOfferAnswered(body, response.headers))
         else:
-            line.offers.take(Turn.WITHDRAW)
-            self.refuse_offer(488, "No answer in the 2xx", local=True)
+            self._give_up()
+            self._report_refusal(488, "No answer in the 2xx", local=True)
+
+    def _give_up(self) -> None:
+        """Our offer came to nothing."""
+        self.line.offers.take(Turn.WITHDRAW)
+        self._offer = None
+
+    def _report_refusal(self, status: int, reason: str, *, local: bool) -> None:
+        self.line.out.append(LegOfferRefused(status, reason, local))
 
     def _glare_delay(self) -> float:
         """14.1, in units of 10 ms: 2.1 to 4 s for who made the Call-ID, 0 to 2 s for the other."""

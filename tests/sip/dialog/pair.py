@@ -172,6 +172,7 @@ class Side:
             elif isinstance(output, SendResponse):
                 self._send(output.response)
             else:
+                assert self.end is None, f"{output} after the end"
                 self.facts.append(output)
                 commands += self.react(self, output)
         for command in commands:

@@ -23,7 +23,8 @@ from offhook.sip.dialog.events import (
     Ring,
 )
 from offhook.sip.dialog.phases import Phase
-from tests.sip.dialog.pair import ANSWER, OFFER, Pair, Side, Weather, caller_leg, invite_command
+from offhook.sip.message import Request
+from tests.sip.dialog.pair import ANSWER, OFFER, TCP, UDP, Pair, Path, Side, Weather, caller_leg, invite_command
 
 STORM = Weather(loss=0.2, duplication=0.2, delay_s=(0.005, 0.9))
 
@@ -54,13 +55,14 @@ def moody(dice: random.Random) -> tuple[Side, Side]:
     return Side("a", caller), Side("b", callee)
 
 
-def storm(seed: int, weather: Weather) -> Pair:
+def storm(seed: int, weather: Weather, flow: Path = UDP) -> Pair:
     """One call in bad weather, with things asked of both sides at odd moments."""
     dice = random.Random(f"calls {seed}")
     caller, callee = moody(dice)
+    caller.flow = callee.flow = flow
     pair = Pair(caller, callee, weather, seed)
     caller.leg = caller_leg()
-    caller.do(invite_command(dice.choice([OFFER, None])))
+    caller.do(invite_command(dice.choice([OFFER, None]), via=flow if flow.reliable else None))
 
     def when_up(side: Side, command: LegCommand) -> None:
         if side.leg is not None and side.leg.phase in (Phase.UP, Phase.ANSWERED):
@@ -79,6 +81,20 @@ def storm(seed: int, weather: Weather) -> Pair:
     pair.at(dice.uniform(0, 40), lambda: hang_up(first))
     pair.at(120, lambda: hang_up(second))
     return pair
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_call_over_tcp_ends_on_both_sides_and_sends_no_request_twice(seed: int) -> None:
+    pair = storm(seed, Weather(), TCP)
+    pair.run(until=1000)
+    check(pair)
+    for side in (pair.caller, pair.callee):
+        branches = [
+            message.via.branch
+            for _, message in side.sent
+            if isinstance(message, Request) and message.method not in ("ACK", "CANCEL")
+        ]
+        assert len(branches) == len(set(branches))
 
 
 def check(pair: Pair) -> None:

@@ -1,0 +1,156 @@
+"""No sequence of messages, commands that a call may give, and waits brings a leg down or keeps it awake for ever."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offhook.sip.build import respond
+from offhook.sip.dialog.events import (
+    Accept,
+    Answer,
+    Bye,
+    CancelInvite,
+    LegCommand,
+    LegEnded,
+    LegOutput,
+    LegRefused,
+    Offer,
+    Refuse,
+    Ring,
+    SendRequest,
+    SendResponse,
+)
+from offhook.sip.dialog.leg import Leg
+from offhook.sip.machine import OutOfTurn
+from offhook.sip.message import Request
+from tests.sip.dialog.pair import ANSWER, OFFER, UDP, callee_leg, caller_leg, invite_command, over_the_wire
+from tests.sip.dialog.peer import CallingPeer
+
+METHODS = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"])
+STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 481, 486, 487, 491, 500, 600])
+COMMANDS: st.SearchStrategy[LegCommand] = st.sampled_from(
+    [Ring(), Ring(183, ANSWER), Answer(ANSWER), Refuse(486), CancelInvite(), Offer(OFFER), Accept(ANSWER), Bye()]
+)
+CHALLENGE = (("WWW-Authenticate", 'Digest realm="r", nonce="n"'), ("Contact", "<sip:x@y.test>"))
+BODIES = st.sampled_from([None, OFFER])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("request"),
+            METHODS,
+            st.integers(1, 4),
+            st.sampled_from(["leg", None, "eve"]),
+            st.sampled_from(["peer", "early", "eve"]),
+            st.sampled_from(["z9hG4bK1", "z9hG4bK2", None]),
+            BODIES,
+        ),
+        st.tuples(st.just("response"), STATUSES, st.integers(0, 3), st.sampled_from(["peer", "early"]), BODIES),
+        st.tuples(st.just("command"), COMMANDS),
+        st.tuples(st.just("wait"), st.sampled_from([0.1, 0.6, 5.0, 33.0, 61.0])),
+        st.tuples(st.just("broken"), st.integers(0, 3)),
+    ),
+    max_size=14,
+)
+
+
+class Driven:
+    """A leg, the requests it has sent, and the ends it has reported."""
+
+    def __init__(self, leg: Leg) -> None:
+        self.leg, self.now = leg, 0.0
+        self.requests: list[Request] = []
+        self.ends = 0
+
+    def note(self, outputs: list[LegOutput]) -> None:
+        for output in outputs:
+            if isinstance(output, SendRequest):
+                read = over_the_wire(output.request)
+                assert isinstance(read, Request)
+                self.requests.append(read)
+            elif isinstance(output, SendResponse):
+                over_the_wire(output.response)
+            else:
+                assert self.ends == 0, f"{output} after the end"
+                self.ends += isinstance(output, LegEnded | LegRefused)
+        assert self.ends <= 1
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        for _ in range(500):
+            if (due := self.leg.wake_at()) > until:
+                self.now = until
+                return
+            self.now = max(self.now, due)
+            self.note(self.leg.wake(self.now))
+        raise AssertionError("the leg wakes for ever")
+
+    def do(self, step: tuple[Any, ...]) -> None:
+        match step:
+            case ("request", method, cseq, to_tag, from_tag, branch, body):
+                made = CallingPeer(self.leg).make(
+                    method, cseq=cseq, to_tag=to_tag, from_tag=from_tag, branch=branch, body=body
+                )
+                headers = made.headers.with_("Call-ID", self.leg.call_id)
+                self.note(self.leg.receive(made.with_headers(headers), UDP, self.now))
+            case ("response", status, index, tag, body):
+                if self.requests:
+                    request = self.requests[-1 - index % len(self.requests)]
+                    made_response = respond(
+                        request,
+                        status,
+                        to_tag=tag,
+                        headers=CHALLENGE,
+                        body=body or b"",
+                        content_type="application/sdp" if body else None,
+                    )
+                    self.note(self.leg.receive(over_the_wire(made_response), UDP, self.now))
+            case ("command", command):
+                # Out of turn it is the call's bug; what matters is that the leg survives it.
+                with contextlib.suppress(OutOfTurn):
+                    self.note(self.leg.handle(command, self.now))
+            case ("wait", seconds):
+                self.wait(seconds)
+            case ("broken", index):
+                if self.requests:
+                    branch = self.requests[-1 - index % len(self.requests)].via.branch
+                    self.note(self.leg.transport_failed(branch or "", self.now))
+
+    def finish(self) -> None:
+        """Whatever state it is in, it can say its last words, and what is left of it comes to rest."""
+        self.note(self.leg.last_words(self.now))
+        assert self.leg.finished
+        for kept in self.leg.linger():
+            for _ in range(200):
+                if kept.finished:
+                    break
+                if kept.wake_at() > self.now + 1000:
+                    break
+                self.now = max(self.now, kept.wake_at())
+                kept.wake(self.now)
+            else:
+                raise AssertionError("what lingers wakes for ever")
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_a_called_leg_survives_any_input(steps: list[tuple[Any, ...]]) -> None:
+    invite = CallingPeer().invite
+    driven = Driven(callee_leg(invite))
+    driven.note(driven.leg.receive(invite, UDP, 0.0))
+    for step in steps:
+        driven.do(step)
+    driven.finish()
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, BODIES)
+def test_a_calling_leg_survives_any_input(steps: list[tuple[Any, ...]], body: bytes | None) -> None:
+    driven = Driven(caller_leg())
+    driven.note(driven.leg.handle(invite_command(body), 0.0))
+    for step in steps:
+        driven.do(step)
+    driven.finish()

@@ -128,3 +128,24 @@ def set_up(style: Format = Format.AUTO, level: str = "info", stream: TextIO | No
     root.setLevel(level.upper())
     for chatty in ("httpx2", "httpcore2", "hpack", "trio-websocket"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def set_up_plainly(level: str = "warning") -> None:
+    """For a program that has not configured structlog: short lines, plain tracebacks; the logging module stays alone.
+
+    Structlog's own default renders every local variable into a traceback, which takes seconds in the event loop: a
+    crash that is contained would be heard by all other calls.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            REDACTOR,
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

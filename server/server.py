@@ -39,6 +39,7 @@ from ..web.rest.recordings import RecordingMedia
 from ..web.serve import serve
 from .account import Account, open_account
 from .config import Config
+from .log import hide, set_up_plainly
 from .metrics import Metrics
 from .recover import recover_recordings
 from .seed import domain_directory
@@ -137,7 +138,10 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
 
     Raises ConfigError before anything is bound, AddressInUse or AddressUnavailable when an address cannot be bound.
     """
+    if not structlog.is_configured():
+        set_up_plainly()
     account = open_account(config)
+    hide(account.auth_token)
     _say_account(account)
     _say_unserved(config)
     network = parts.network or TrioNetwork()

@@ -81,6 +81,10 @@ class TrioUdpSocket:
     def local(self) -> Address:
         return self._local
 
+    def fileno(self) -> int:
+        """The descriptor, for who watches many sockets at once; -1 when closed."""
+        return self._socket.fileno()
+
     def recv_nowait(self) -> Datagram | None:
         try:
             if self._wildcard:

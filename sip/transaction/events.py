@@ -28,10 +28,12 @@ class Flow(Protocol):
     @property
     def transport(self) -> str:
         """As in a Via: UDP, TCP, TLS, WS."""
+        ...
 
     @property
     def reliable(self) -> bool:
         """Whether the transport repeats what was lost."""
+        ...
 
 
 @attrs.frozen
@@ -122,6 +124,7 @@ class Lingering(Protocol):
     @property
     def key(self) -> tuple[object, ...]:
         """As `client_key` and `server_key` find it from a message."""
+        ...
 
     @property
     def finished(self) -> bool: ...

@@ -383,9 +383,9 @@ def test_a_request_out_of_order_gets_500(phase: str) -> None:
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "OPTIONS", "INFO"])
 def test_a_stranger_who_knows_one_tag_gets_481(method: str) -> None:
     peer = called()
-    for wrong in ({"from_tag": "eve"}, {"to_tag": "eve"}, {"to_tag": None}):
+    for from_tag, to_tag in (("eve", "leg"), ("peer", "eve"), ("peer", None)):
         peer.cseq += 1
-        assert peer.send(peer.make(method, **wrong)) == []
+        assert peer.send(peer.make(method, from_tag=from_tag, to_tag=to_tag)) == []
         assert peer.statuses == [481]
 
 

@@ -31,6 +31,7 @@ def test_every_pair_moves_is_ignored_or_raises(
     for state, given in itertools.product(states, inputs):
         if (state, given) in table.rows:
             row = step(table, state, given)
+            assert row is not None
             assert row == table.rows[(state, given)]
             assert row.state in states
         elif given in table.wire:

@@ -147,6 +147,9 @@ class Leg:
         """What to send when the leg's actor crashes or is cancelled: 500, CANCEL or BYE. Then `linger`."""
         out = self._begin()
         self._course.take(Input.LAST_WORDS, now)
+        # A request whose handling failed half-way has had no answer at all.
+        for server in self._line.transactions.unanswered():
+            self._line.respond(server, 500, now)
         return out
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -19,6 +19,9 @@ from .state import SDP, Dialog
 
 if TYPE_CHECKING:
     from ..transaction.events import Client, Server
+
+MAX_REQUESTS: Final = 64
+"""Requests of one dialog that are remembered at a time (32 s each over UDP): one dialog may not fill our memory."""
 
 
 @attrs.define(eq=False)
@@ -40,14 +43,13 @@ class Line:
     _contact: HeaderItems = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        config = self.config
-        self._server = (("Server", config.server),) if config.server else ()
-        self._contact = (("Contact", str(config.contact)),)
+        self._server = self.transactions.headers
+        self._contact = (("Contact", str(self.config.contact)),)
 
     @classmethod
     def open(cls, config: LegConfig, ids: Ids, call_id: str, local_tag: str) -> Line:
         headers = (("Server", config.server),) if config.server else ()
-        transactions = Transactions(config.timers, local_tag, headers)
+        transactions = Transactions(config.timers, local_tag, headers, MAX_REQUESTS)
         return cls(config, ids, call_id, local_tag, transactions, Authorizer(ids))
 
     @property

@@ -1,5 +1,7 @@
 """An INVITE of ours whose leg is gone: cancelled when it may be, and any answer to it acknowledged and hung up."""
 
+import math
+
 import attrs
 
 from ..build import cancel_for
@@ -28,7 +30,7 @@ class OrphanInvite:
     cancelled: bool = False
     """The CANCEL is under way already, or is not wanted because the INVITE was answered."""
 
-    queued_at: float = float("inf")
+    queued_at: float = math.inf
     """The driver's, as with every transaction."""
 
     @property
@@ -61,6 +63,8 @@ class OrphanInvite:
     def _responded(self, response: Response, now: float) -> list[TransactionOutput]:
         if response.status < 200:
             if self.cancelled:
+                if self.client.wake_at() == math.inf:
+                    self.client.expire(now + self.client.timers.patience)
                 return []
             self.cancelled = True
             sent = self.client.sending

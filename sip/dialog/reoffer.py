@@ -70,6 +70,8 @@ class Reoffers:
         match uac.responded(response, now):
             case Sent.ANSWER:
                 self._answered(uac, response)
+            case Sent.PROGRESS if self._offer is None:
+                self._expire(uac, now)
             case Sent.REFUSE if self._offer is not None:
                 if response.status == 491 and self._glares < MAX_GLARES:
                     self.line.offers.take(Turn.WITHDRAW)
@@ -165,6 +167,8 @@ class Reoffers:
         """The dialog ends: 487 to what is pending, nothing more of ours."""
         if self.incoming is not None:
             self.incoming.terminate(now)
+        if self.outgoing is not None and not self.outgoing.over:
+            self._expire(self.outgoing, now)
         self._retry_at = math.inf
         self._offer = None
 
@@ -212,6 +216,10 @@ class Reoffers:
         else:
             self._give_up()
             self._report_refusal(488, "No answer in the 2xx", local=True)
+
+    def _expire(self, uac: InviteUac, now: float) -> None:
+        """The dialog has ended: the answer to our re-INVITE has nobody left to wait for it, and may never come."""
+        self.line.transactions.expire(uac.client, now + self.line.config.timers.patience)
 
     def _give_up(self) -> None:
         """Our offer came to nothing."""

@@ -8,7 +8,7 @@ from ..build import cancel_for
 from ..machine import Row, Symbol, Table, step
 from ..message import Response
 from ..transaction.events import SendRequest
-from ..transaction.invite_client import InviteClient
+from ..transaction.invite_client import MAX_FORKS, InviteClient
 from .config import HeaderItems
 from .line import Line
 from .state import Dialog
@@ -166,7 +166,7 @@ class InviteUac:
             case Act.PROGRESS:
                 assert response is not None
                 tag = response.to_tag
-                if tag is not None and response.status > 100:
+                if tag is not None and response.status > 100 and len(self.early) < MAX_FORKS:
                     self.early.setdefault(tag, self.dialog.forked(response))
             case Act.ANSWER:
                 assert response is not None

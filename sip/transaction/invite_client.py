@@ -12,6 +12,9 @@ from ..timers import Timers
 from .base import Machine
 from .events import Flow, Responded, SendRequest, TimedOut, TransactionOutput, Undelivered
 
+MAX_FORKS: Final = 16
+"""Forks whose answers are taken: each costs an ACK and a BYE, which a hostile callee must not multiply at will."""
+
 
 class State(Symbol):
     CALLING = "calling"
@@ -157,6 +160,8 @@ class InviteClient(Machine[Input]):
                 ack_again = self._acks.get(response.to_tag)
                 if ack_again is not None:
                     return [ack_again]
+                if len(self._acks) >= MAX_FORKS:
+                    return []
             case Act.TIME_OUT:
                 self._stop()
                 return [TimedOut(self)]

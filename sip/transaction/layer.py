@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -13,7 +13,7 @@ from ..build import respond
 from ..message import Message, Request, Response
 from ..timers import Timers
 from .client import NonInviteClient
-from .events import Flow, Requested, SendRequest, Stray, TransactionOutput
+from .events import Flow, Requested, SendRequest, SendResponse, Stray, TransactionOutput
 from .invite_client import InviteClient
 from .invite_server import InviteServer
 from .key import ClientKey, ServerKey, cancelled_key, client_key, merge_key, server_key
@@ -22,7 +22,11 @@ from .server import NonInviteServer
 if TYPE_CHECKING:
     from .events import Client, Server, Transaction
 
-_ORDER = itertools.count()
+_ORDER: Final = itertools.count()
+_ENDING: Final = frozenset({"BYE", "CANCEL"})
+"""What ends something is carried out even by a layer that is full."""
+
+_RETRY_AFTER: Final = ("Retry-After", "10")
 
 
 @attrs.define(eq=False)
@@ -39,6 +43,9 @@ class Transactions:
 
     headers: tuple[tuple[str, str], ...] = ()
     """Header fields of responses that the layer makes itself, such as Server."""
+
+    limit: int | None = None
+    """Open server transactions beyond which a request is answered 503 without one, BYE and CANCEL excepted."""
 
     _clients: dict[ClientKey, Client] = attrs.field(factory=dict, init=False)
     _servers: dict[ServerKey, Server] = attrs.field(factory=dict, init=False)
@@ -77,6 +84,9 @@ class Transactions:
             return self._settle(server, server.receive(message, flow, now))
         if message.method == "ACK":
             return [Stray(message, flow)]
+        if self.limit is not None and len(self._servers) >= self.limit and message.method not in _ENDING:
+            refusal = respond(message, 503, to_tag=self.local_tag, headers=(_RETRY_AFTER, *self.headers))
+            return [SendResponse(refusal, flow)]
         return self._open(key, message, flow, now)
 
     def cancelled(self, cancel: Request) -> InviteServer | None:
@@ -115,6 +125,10 @@ class Transactions:
             transaction.queued_at = math.inf
             outputs += self._settle(transaction, transaction.wake(now))
         return outputs
+
+    def unanswered(self) -> list[Server]:
+        """The requests that have had no final response yet."""
+        return [server for server in self._servers.values() if not server.answered]
 
     def take_all(self) -> list[Transaction]:
         """Hand every open transaction over; the layer is empty afterwards."""

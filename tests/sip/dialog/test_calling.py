@@ -16,6 +16,7 @@ from offhook.sip.dialog.events import (
     LegEnded,
     LegProgressed,
     LegRefused,
+    Offer,
     SendRequest,
 )
 from offhook.sip.digest import DigestServer, Outcome
@@ -113,6 +114,16 @@ def test_another_fork_s_answer_is_acknowledged_and_hung_up() -> None:
     assert {request.to_tag for request in requests(peer.out)} == {"eve"}
     peer.answer(invite, 200, tag="eve", body=ANSWER)
     assert peer.methods == ["ACK"]
+
+
+def test_a_callee_that_answers_without_end_is_answered_sixteen_times() -> None:
+    peer, invite = up()
+    sent: list[str] = []
+    for number in range(40):
+        peer.answer(invite, 180, tag=f"early{number}")
+        peer.answer(invite, 200, tag=f"fork{number}", body=ANSWER)
+        sent += peer.methods
+    assert sent.count("BYE") == 15
 
 
 def test_an_offerless_invite_is_acknowledged_with_our_answer() -> None:
@@ -394,6 +405,23 @@ def test_a_late_fork_of_a_call_that_is_over_is_hung_up_too() -> None:
     assert [output.request.method for output in outputs if isinstance(output, SendRequest)] == ["ACK", "BYE"]
     again = orphan.receive(_response(peer, invite, 200, "peer"), peer.flow, 1.0)
     assert [output.request.method for output in again if isinstance(output, SendRequest)] == ["ACK"]
+
+
+def test_a_re_invite_that_is_pending_when_the_call_ends_is_not_waited_for_without_end() -> None:
+    for provisional_before in (True, False):
+        peer, _ = up()
+        peer.tell(Offer(OFFER))
+        invite = peer.last("INVITE")
+        if provisional_before:
+            peer.answer(invite, 100, tag=None)
+        peer.tell(Bye())
+        peer.answer(peer.last("BYE"), 200)
+        kept = {transaction.key: transaction for transaction in peer.leg.linger()}
+        orphan = kept[(invite.via.branch, "INVITE")]
+        assert orphan.receive(_response(peer, invite, 180), peer.flow, 1.0) == []
+        assert orphan.wake_at() == (32.0 if provisional_before else 33.0)
+        orphan.wake(33.0)
+        assert orphan.finished
 
 
 def test_last_words_of_a_call_that_is_up_hang_up() -> None:

@@ -21,10 +21,12 @@ from offhook.sip.dialog.events import (
     SendRequest,
     SendResponse,
 )
+from offhook.sip.dialog.leg import Leg
 from offhook.sip.digest import DigestServer
 from offhook.sip.machine import OutOfTurn
 from offhook.sip.message import Request
-from tests.sip.dialog.pair import ANSWER, OFFER, requests, responses
+from offhook.testing.ids import CountingIds
+from tests.sip.dialog.pair import ANSWER, OFFER, config_of, requests, responses
 from tests.sip.dialog.peer import CalledPeer, CallingPeer
 from tests.sip.dialog.test_calling import CREDENTIALS
 
@@ -445,3 +447,34 @@ def test_a_callee_may_ask_in_an_early_dialog() -> None:
     assert ask("BYE", "early", 5) == [200]
     assert ask("OPTIONS", "early", 6) == [481]
     assert isinstance(peer.answer(invite, 200, body=ANSWER)[0], LegAnswered)
+
+
+def test_a_flood_in_one_dialog_is_refused_without_memory_and_a_bye_still_gets_through() -> None:
+    peer = called()
+    statuses: list[int] = []
+    for _ in range(100):
+        peer.send(peer.next("OPTIONS"))
+        statuses += peer.statuses
+    assert statuses.count(503) >= 30
+    assert responses(peer.out)[0].headers.get("Retry-After") == "10"
+    (fact,) = peer.send(peer.next("BYE"))
+    assert isinstance(fact, LegEnded)
+
+
+class Exhausted(CountingIds):
+    """A source of identifiers that fails, as a stand-in for a fault anywhere in a leg."""
+
+    def token(self, n: int) -> str:
+        raise RuntimeError("out of luck")
+
+
+def test_a_request_whose_handling_failed_is_answered_by_the_last_words() -> None:
+    peer = CallingPeer()
+    peer.leg = Leg.called(peer.invite, config_of("callee.test"), Exhausted())
+    peer.send(peer.invite)
+    with pytest.raises(RuntimeError, match="luck"):
+        peer.send(peer.next("INVITE", body=HELD))
+    out = peer.ours.last_words(1.0)
+    assert sorted(response.cseq.number for response in responses(out)) == [1, 2]
+    assert {response.status for response in responses(out)} == {500}
+    assert len(peer.ours.linger()) == 2

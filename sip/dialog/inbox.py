@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, assert_never
 
 import attrs
 
-from ..errors import SipError
 from ..message import Request, Response
 from ..transaction.client import NonInviteClient
 from ..transaction.events import (
@@ -56,11 +55,7 @@ class Inbox:
                 case SendRequest() | SendResponse():
                     self.line.out.append(output)
                 case Requested(server):
-                    try:
-                        self._request(server, now)
-                    except SipError as error:
-                        if not server.answered:
-                            self.line.respond(server, error.status, now, error.reason)
+                    self._request(server, now)
                 case Responded(client, response):
                     self._response(client, response, now)
                 case Stray(message):

@@ -1,9 +1,33 @@
 """Which requests a dialog takes: method, extensions and body, in the order of RFC 3261 section 8.2."""
 
+from typing import Final
+
 import attrs
 
-from ..message import Request
+from ..message import Message, Request
 from .config import HeaderItems, LegConfig
+
+_VIEWS: Final = (
+    "vias",
+    "from_tag",
+    "to_tag",
+    "call_id",
+    "cseq",
+    "contacts",
+    "record_routes",
+    "media_type",
+    "require",
+    "content_encoding",
+)
+
+
+def read_all(message: Message) -> None:
+    """Read every header that a leg relies on, so that nothing is half done when one cannot be. Raises `SipError`.
+
+    The views are kept with the message: for one that was validated this costs next to nothing.
+    """
+    for view in _VIEWS:
+        getattr(message, view)
 
 
 @attrs.frozen

@@ -8,14 +8,16 @@ have to say.
 
 from __future__ import annotations
 
+import contextlib
 from typing import assert_never
 
 import attrs
 
+from ..build import respond
 from ..errors import SipError
 from ..ids import Ids
 from ..message import Message, Request
-from ..transaction.events import Flow, Lingering
+from ..transaction.events import Flow, Lingering, SendResponse
 from ..transaction.invite_client import InviteClient
 from .config import HeaderItems, LegConfig
 from .course import Course
@@ -33,6 +35,7 @@ from .events import (
     Ring,
 )
 from .inbox import Inbox
+from .inside import read_all
 from .line import Line
 from .orphan import OrphanInvite, orphaned
 from .phases import Input, Phase
@@ -78,15 +81,16 @@ class Leg:
     def receive(self, message: Message, flow: Flow, now: float) -> list[LegOutput]:
         """Take a message of this Call-ID: a response to our branch, or a request to our tag or transaction.
 
-        It should have passed `validate_request` or `validate_response`; what cannot be read is answered with the status
-        of its error, or dropped when it is a response or an ACK.
+        It should have passed `validate_request` or `validate_response`. One that cannot be read changes nothing: it is
+        answered with the status of its error, or dropped when it is a response or an ACK.
         """
         out = self._begin()
         try:
-            self._inbox.take_all(self._line.transactions.receive(message, flow, now), now)
-        except SipError:
-            # Only a message that nobody validated gets here, and it has changed nothing.
+            read_all(message)
+        except SipError as error:
+            self._unreadable(message, flow, error, now)
             return out
+        self._inbox.take_all(self._line.transactions.receive(message, flow, now), now)
         return out
 
     def handle(self, command: LegCommand, now: float) -> list[LegOutput]:
@@ -206,6 +210,13 @@ class Leg:
 
     def _some_dialog(self) -> Dialog | None:
         return self._line.dialog or (None if self._course.uac is None else self._course.uac.dialog)
+
+    def _unreadable(self, message: Message, flow: Flow, error: SipError, now: float) -> None:
+        if isinstance(message, Request) and message.method != "ACK":
+            with contextlib.suppress(SipError):
+                self._line.out.append(SendResponse(respond(message, error.status, error.reason), flow))
+        if self._course.phase is Phase.NEW:
+            self._course.take(Input.UNUSABLE, now)
 
     def _begin(self) -> list[LegOutput]:
         out: list[LegOutput] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -148,8 +148,8 @@ class CredentialSettings:
     registrations: bool = attrs.field(default=True, converter=values.flag)
 
 
-def credentials_of(items: Iterable[CredentialSettings]) -> tuple[CredentialSettings, ...]:
-    return tuple(items)
+def credentials_of(items: object) -> tuple[CredentialSettings, ...]:
+    return values.instances(items, CredentialSettings)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,12 +168,12 @@ class DomainSettings:
     sip_registration: bool = attrs.field(default=False, converter=values.flag)
     ip_access_control: tuple[IpNetwork, ...] = attrs.field(default=(), converter=values.networks)
     credentials: tuple[CredentialSettings, ...] = attrs.field(
-        default=(), converter=tuple, metadata={"key": "credential"}
+        default=(), converter=credentials_of, metadata={"key": "credential"}
     )
 
 
-def domains_of(items: Iterable[DomainSettings]) -> tuple[DomainSettings, ...]:
-    return tuple(items)
+def domains_of(items: object) -> tuple[DomainSettings, ...]:
+    return values.instances(items, DomainSettings)
 
 
 def now_utc() -> datetime.datetime:

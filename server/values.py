@@ -105,6 +105,15 @@ def array(value: object, of: str, read: Callable[[object], T]) -> tuple[T, ...]:
     return tuple(found)
 
 
+def instances(value: object, cls: type[T]) -> tuple[T, ...]:
+    """Settings classes inside others; the file's tables have become such when this sees them."""
+    items = tuple(value) if isinstance(value, list | tuple) else ()
+    good = tuple(item for item in items if isinstance(item, cls))
+    if not isinstance(value, list | tuple) or len(good) < len(items):
+        raise Wrong(value, f"a list of {cls.__name__}", show=False)
+    return good
+
+
 def bind(value: object) -> HostPort:
     """`127.0.0.1:5060`, `[::1]:5060`: an address to listen on."""
     should = 'a numeric IP address with a port, e.g. "127.0.0.1:5060" or "[::1]:5060" (port 0 takes a free one)'

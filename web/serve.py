@@ -51,6 +51,8 @@ async def serve(
                         task_status.started((host, port))
                         reported = True
             except* Exception as group:
+                if not reported:
+                    raise
                 log.error("http service crashed", exc_info=group)
             delay = FIRST_DELAY_S if trio.current_time() - started > 60 else min(delay * 2, LONGEST_DELAY_S)
             await trio.sleep(delay)
@@ -95,9 +97,17 @@ def settings(descriptor: int) -> anycorn.Config:
 
 
 def quiet(app: ASGIApp) -> Any:
-    """Starlette raises a bug again after it has answered 500 and logged it; that much is enough."""
+    """The application as anycorn sees it: it starts and ends at once, and its bugs stay inside.
+
+    Starlette raises a bug again after it has answered 500 and logged it; that much is enough.
+    """
 
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for _ in ("startup", "shutdown"):
+                message = await receive()
+                await send({"type": f"{message['type']}.complete"})
+            return
         try:
             await app(scope, receive, send)
         except Exception as error:

@@ -18,16 +18,20 @@ from ..media.sdp.parse import parse as parse_sdp
 from ..sip.digest import DigestServer, Outcome
 from ..sip.errors import SipError
 from ..sip.message import Request
+from ..sip.registration import SUPPORTED as REGISTER_SUPPORTED
 from ..sip.tokens import Method
 from ..store.domains import DomainDirectory
 from ..store.records import DomainRecord, IpNetwork
 
 ALLOW: Final = ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE")
+"""Methods in a dialog."""
+ALLOW_OUTSIDE: Final = (*ALLOW, "REGISTER")
+"""Methods outside of any dialog."""
 ACCEPT: Final = ("application/sdp",)
 SUPPORTED: Final[tuple[str, ...]] = ()
-"""Option tags that may stand in Require."""
+"""Option tags that may stand in Require; REGISTER has its own."""
 
-ALLOW_HEADER: Final = ("Allow", ", ".join(ALLOW))
+ALLOW_HEADER: Final = ("Allow", ", ".join(ALLOW_OUTSIDE))
 ACCEPT_HEADER: Final = ("Accept", ", ".join(ACCEPT))
 
 PROXY_CHALLENGE_PHRASE: Final = "Proxy Authentication required"
@@ -67,7 +71,7 @@ class Admitted:
 Decision: TypeAlias = Admitted | Refused
 
 
-def screen(request: Request, allow: tuple[str, ...] = ALLOW) -> Refused | None:
+def screen(request: Request, allow: tuple[str, ...] = ALLOW_OUTSIDE) -> Refused | None:
     """What is wrong with a request outside any dialog, before it is asked whom it is for; None when nothing is.
 
     RFC 3261 8.2.1 to 8.2.3, with the hop count in front.
@@ -78,7 +82,8 @@ def screen(request: Request, allow: tuple[str, ...] = ALLOW) -> Refused | None:
         return Refused(416)
     if request.method not in allow:
         return Refused(405, headers=(("Allow", ", ".join(allow)),))
-    unknown = [tag for tag in (*request.require, *request.proxy_require) if tag not in SUPPORTED]
+    supported = REGISTER_SUPPORTED if request.method == Method.REGISTER else SUPPORTED
+    unknown = [tag for tag in (*request.require, *request.proxy_require) if tag.lower() not in supported]
     if unknown:
         return Refused(420, headers=(("Unsupported", ", ".join(unknown)),))
     if request.body and not _readable(request):
@@ -177,14 +182,17 @@ def _check_digest(request: Request, domain: DomainRecord, digest: DigestServer, 
         case Outcome.MALFORMED:
             return Refused(400, "Bad Proxy-Authorization header", domain=domain)
         case _:
-            stale = verdict.outcome in (Outcome.STALE, Outcome.REPLAYED)
-            challenges = digest.challenge(now, stale=stale)
-            return Refused(
-                407,
-                PROXY_CHALLENGE_PHRASE,
-                headers=tuple(("Proxy-Authenticate", value) for value in challenges),
-                domain=domain,
-            )
+            return challenge(digest, domain, now, stale=verdict.outcome in (Outcome.STALE, Outcome.REPLAYED))
+
+
+def challenge(digest: DigestServer, domain: DomainRecord, now: float, *, stale: bool) -> Refused:
+    """The 407 that asks for credentials; with `stale` when the password was right already."""
+    return Refused(
+        407,
+        PROXY_CHALLENGE_PHRASE,
+        headers=tuple(("Proxy-Authenticate", value) for value in digest.challenge(now, stale=stale)),
+        domain=domain,
+    )
 
 
 def _check_media(request: Request, domain: DomainRecord, transport: str) -> Refused | None:

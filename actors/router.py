@@ -45,6 +45,9 @@ class Router(Actor[NetworkInput]):
     async def outside_dialog(self, request: Request, received: Received) -> None:
         """A request that belongs to no living leg and to no transaction, and asks for something new."""
 
+    async def flow_closed(self, closed: FlowClosed) -> None:
+        """A connection is gone. Legs need not be told: they learn of it when they next send."""
+
     def contained(self, error: Exception) -> None:
         """A message could not be handled; it is in the log already."""
 
@@ -68,7 +71,7 @@ class Router(Actor[NetworkInput]):
             case Malformed():
                 self._malformed(message)
             case FlowClosed():
-                pass  # a leg learns of it when it next sends
+                await self.flow_closed(message)
             case _:
                 assert_never(message)
 

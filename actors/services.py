@@ -21,7 +21,9 @@ from .courier import Courier
 from .guard import Nest
 from .journal import Journal
 from .linger import Linger
+from .mailbox import Ref
 from .messages.events import AlertRaised
+from .messages.registrar import RegistrarMessage
 from .registry import Registry
 from .settings import Settings
 from .speaker import Offload
@@ -49,6 +51,7 @@ class Services:
     registry: Registry
     courier: Courier
     linger: Linger
+    registrar: Ref[RegistrarMessage]
     plane: MediaPlane
     media_ids: MediaIds
     announcer: Announcer

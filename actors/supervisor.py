@@ -20,6 +20,7 @@ import trio
 from ..media.plane import MediaIds
 from ..media.speech import Speech
 from ..sip.digest import DigestServer
+from ..sip.registration import Bounds
 from ..sip.timers import Timers
 from ..store.domains import DomainDirectory
 from ..store.recordings import RecordingFiles
@@ -43,8 +44,11 @@ from .listener import TcpListener, UdpListener, listener_mailbox
 from .mailbox import Mailbox
 from .messages.call import HangUp
 from .messages.lifecycle import Stop
+from .messages.registrar import RegistrarMessage
 from .planes.beat import BeatPlane, PlaneActor
 from .planes.disk import RecordingDisk
+from .registrar import Held as RegistrarHeld
+from .registrar import Registrar, registrar_mailbox
 from .registry import Registry
 from .router import CAPACITY as SWITCHBOARD_CAPACITY
 from .router import NetworkInput
@@ -93,6 +97,8 @@ class Plan:
     sip_allowed: tuple[IpNetwork, ...]
     """Where SIP requests may be sent."""
     recordings: RecordingFiles
+    registration: Bounds = attrs.field(factory=Bounds)
+    """What the registrar grants."""
 
 
 @attrs.define(eq=False)
@@ -158,6 +164,7 @@ async def open_tree(
             shared.start_made(plane_box, lambda: PlaneActor(plane_box, plane), policy=Policy.RESTART)
             journal = Journal(journal_mailbox(), repository)
             shared.start_made(journal.mailbox, lambda: Journal(journal.mailbox, repository, journal.pending))
+            registrar_box = registrar_mailbox()
             services = Services(
                 settings=plan.settings,
                 ids=seams.ids,
@@ -166,6 +173,7 @@ async def open_tree(
                 registry=registry,
                 courier=courier,
                 linger=linger,
+                registrar=registrar_box.ref,
                 plane=plane,
                 media_ids=seams.media_ids,
                 announcer=Announcer(webhook_client, seams.speech, seams.offload),
@@ -177,6 +185,7 @@ async def open_tree(
                 timers=seams.timers,
                 offload=seams.offload,
             )
+            _start_registrar(shared, registrar_box, services, plan)
             supervisor = Supervisor(services, board, linger)
             async with _bind(plan, seams.network) as bound, open_nest("front") as front:
                 front.start_made(
@@ -221,6 +230,11 @@ def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
     nest.start_made(box, lambda: Linger(box, courier, registry, held), policy=Policy.RESTART)
     # Legs hand over to this one; a restarted task works on the same transactions through the same mailbox.
     return Linger(box, courier, registry, held)
+
+
+def _start_registrar(nest: Nest, box: Mailbox[RegistrarMessage], services: Services, plan: Plan) -> None:
+    held = RegistrarHeld.empty(services, plan.registration)
+    nest.start_made(box, lambda: Registrar(box, services, plan.domains, plan.digest, held), policy=Policy.RESTART)
 
 
 @attrs.define(eq=False)

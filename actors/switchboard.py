@@ -1,7 +1,8 @@
-"""Switchboard: admits calls and starts them; routing and containment are the router's."""
+"""Switchboard: admits calls and starts them, hands registrations on; routing and containment are the router's."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable
 from typing import Final
 
@@ -13,20 +14,20 @@ from ..sip.message import Request
 from ..sip.tokens import Method
 from ..sip.transaction.key import server_key
 from ..store.domains import DomainDirectory
-from ..transport.flow import Flow, Received
-from ..twiml.codes import describe
+from ..transport.flow import Flow, FlowClosed, Received
 from .admission import ACCEPT_HEADER, ALLOW_HEADER, Admitted, Refused, admit, screen
 from .call_setup import inbound_call
-from .messages.events import ActorCrashed, CallRefused
+from .mailbox import ActorGone
+from .messages.events import ActorCrashed
 from .messages.leg import Incoming
+from .messages.registrar import RegisterReceived
+from .refusals import tell
+from .registration import enrol, has_credentials
 from .router import Router
 from .services import Services
 
 RETRY_AFTER_S: Final = 5
 """What a 503 asks for while the server drains or is flooded."""
-
-ERROR_TEXTS: Final = {32201: "Authentication failure - source IP Address not in ACL"}
-"""What an error header says where the catalogue's name is not what peers were seen to be told."""
 
 
 @attrs.define(eq=False)
@@ -54,6 +55,8 @@ class Switchboard(Router):
             self._refuse(request, received.flow, refused)
         elif request.method == Method.OPTIONS:
             self.answer(request, received.flow, 200, headers=(ALLOW_HEADER, ACCEPT_HEADER, ("Accept-Language", "en")))
+        elif request.method == Method.REGISTER:
+            self._register(request, received)
         else:
             self._invite(request, received)
 
@@ -98,23 +101,28 @@ class Switchboard(Router):
         self.services.calls.start(call)
         leg.post(Incoming(request, received.flow, received.at))
 
-    def _refuse(self, request: Request, flow: Flow, refused: Refused) -> None:
-        services = self.services
-        headers = refused.headers
-        alert, domain = refused.alert, refused.domain
-        if alert is not None:
-            text = ERROR_TEXTS.get(alert.code) or describe(alert.code).name
-            headers += ((f"{services.settings.header_prefix}Error", f"{alert.code} {text}"),)
-            services.alert(alert.code, alert.detail, domain=domain.name if domain is not None else None)
-        if refused.status != 407:
-            services.bus.publish(
-                CallRefused(
-                    at=services.now_utc(),
-                    account=domain.account_sid if domain is not None else "",
-                    domain=domain.name if domain is not None else None,
-                    status=refused.status,
-                    source=flow.remote[0],
-                    code=alert.code if alert is not None else None,
-                )
+    async def flow_closed(self, closed: FlowClosed) -> None:
+        # Nobody repeats this news, so it waits for room; the registrar waits for nobody.
+        with contextlib.suppress(ActorGone):
+            await self.services.registrar.send(closed)
+
+    def _register(self, request: Request, received: Received) -> None:
+        """Without credentials it is answered here, statelessly; the rest is the registrar's."""
+        flow = received.flow
+        if not has_credentials(request):
+            judged = enrol(
+                request,
+                transport=flow.transport,
+                domains=self.domains,
+                digest=self.digest,
+                now=trio.current_time(),
             )
+            if isinstance(judged, Refused):
+                self._refuse(request, flow, judged)
+                return
+        if not self.services.registrar.offer(RegisterReceived(request, flow)):
+            self.answer(request, flow, 503, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+
+    def _refuse(self, request: Request, flow: Flow, refused: Refused) -> None:
+        headers = tell(self.services, request, flow, refused)
         self.answer(request, flow, refused.status, refused.reason, headers)

@@ -45,6 +45,10 @@ class Metrics:
     jitter: Histogram = attrs.field(init=False)
     mos: Histogram = attrs.field(init=False)
     crashes: Counter = attrs.field(init=False)
+    bindings: Gauge = attrs.field(init=False)
+    registrations: Counter = attrs.field(init=False)
+    unregistrations: Counter = attrs.field(init=False)
+    registrations_refused: Counter = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         into = self.registry
@@ -75,6 +79,12 @@ class Metrics:
         )
         self.mos = Histogram("offhook_call_mos", "Estimated listening quality", buckets=SCORES, registry=into)
         self.crashes = Counter("offhook_actor_crashes", "Crashes that a guard contained", registry=into)
+        self.bindings = Gauge("offhook_bindings", "Contacts that users are registered at now", registry=into)
+        self.registrations = Counter("offhook_registrations", "Contacts bound or refreshed", ["kind"], registry=into)
+        self.unregistrations = Counter("offhook_unregistrations", "Contacts gone, by reason", ["reason"], registry=into)
+        self.registrations_refused = Counter(
+            "offhook_registrations_refused", "REGISTERs refused, by SIP status", ["status"], registry=into
+        )
         Gauge("offhook_info", "Constant 1, with the version", ["version"], registry=into).labels(VERSION).set(1)
         Gauge("offhook_tasks", "Trio tasks alive", registry=into).set_function(tasks_alive)
         ProcessCollector(registry=into)
@@ -88,6 +98,9 @@ class Metrics:
             events.AlertRaised: lambda event: self.alerts.labels(str(event.code), event.level).inc(),
             events.RecordingReady: lambda event: self.recordings.labels(event.status).inc(),
             events.QualityMeasured: self._quality_measured,
+            events.Registered: self._registered,
+            events.Unregistered: self._unregistered,
+            events.RegistrationRefused: lambda event: self.registrations_refused.labels(str(event.status)).inc(),
             events.ActorCrashed: lambda event: self.crashes.inc(),
         }
 
@@ -114,6 +127,15 @@ class Metrics:
     def _webhook_requested(self, event: events.WebhookRequested) -> None:
         self.webhooks.labels(event.purpose, f"{event.status // 100}xx").inc()
         self.webhook_time.labels(event.purpose).observe(event.duration_ms / 1000)
+
+    def _registered(self, event: events.Registered) -> None:
+        self.registrations.labels("refreshed" if event.refreshed else "new").inc()
+        if not event.refreshed:
+            self.bindings.inc()
+
+    def _unregistered(self, event: events.Unregistered) -> None:
+        self.unregistrations.labels(event.reason).inc()
+        self.bindings.dec()
 
     def _quality_measured(self, event: events.QualityMeasured) -> None:
         self.packets.labels("sent").inc(event.packets_sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import TypeAlias
 
 import attrs
@@ -60,6 +61,14 @@ class DomainRecord:
     @property
     def registration_credentials(self) -> tuple[CredentialRecord, ...]:
         return tuple(one for one in self.credentials if one.registrations)
+
+    @cached_property
+    def registration_passwords(self) -> Mapping[str, str]:
+        """Of the users that may register, by name; empty: no credential list is mapped for registrations.
+
+        A table, so that looking up one user takes as long as any other, and there may be many.
+        """
+        return {one.username: one.password for one in reversed(self.registration_credentials)}
 
 
 @attrs.frozen(kw_only=True)

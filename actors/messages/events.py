@@ -159,6 +159,48 @@ class CallRefused(Event):
     """The alert's code, when there was one."""
 
 
+@attrs.frozen(kw_only=True)
+class Registered(Event):
+    """A user can be reached at a contact, now or for longer."""
+
+    domain: str | None
+    aor: str
+    """The user's address of record: `sip:USER@DOMAIN`."""
+    contact: str
+    expires_s: int
+    """Seconds, as granted."""
+    refreshed: bool
+    """The contact was bound before; False: it is new."""
+    transport: str | None
+    """As in a Via; None when the phone is reached through a proxy, as with `source`."""
+    source: str | None
+    """Address of the phone, or of the NAT before it."""
+    user_agent: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Unregistered(Event):
+    """A user is no longer reached at a contact."""
+
+    domain: str | None
+    aor: str
+    contact: str
+    reason: str
+    """`removed` (by the user), `expired`, `connection-closed` or `evicted` (by the house)."""
+
+
+@attrs.frozen(kw_only=True)
+class RegistrationRefused(Event):
+    """A REGISTER was refused; a challenge is no refusal."""
+
+    domain: str | None
+    status: int
+    source: str
+    """Address of the peer."""
+    code: int | None = None
+    """The alert's code, when there was one."""
+
+
 BusEvent: TypeAlias = (
     CallStarted
     | CallRinging
@@ -174,4 +216,7 @@ BusEvent: TypeAlias = (
     | QualityMeasured
     | ActorCrashed
     | CallRefused
+    | Registered
+    | Unregistered
+    | RegistrationRefused
 )

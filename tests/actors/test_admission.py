@@ -7,7 +7,7 @@ import ipaddress
 import attrs
 import pytest
 
-from offhook.actors.admission import ALLOW, Admitted, Decision, Refused, admit, screen
+from offhook.actors.admission import ALLOW_OUTSIDE, Admitted, Decision, Refused, admit, screen
 from offhook.sip.build import request as build_request
 from offhook.sip.digest import DigestServer, answer_challenge
 from offhook.sip.message import Request
@@ -103,7 +103,7 @@ def test_a_method_we_do_not_carry_out_is_405_with_allow(method: str) -> None:
     found = screen(invite(method=method, headers=(("Require", "gruu"),)))
     assert found is not None
     assert found.status == 405
-    assert found.headers == (("Allow", ", ".join(ALLOW)),)
+    assert found.headers == (("Allow", ", ".join(ALLOW_OUTSIDE)),)
 
 
 def test_unknown_extensions_are_420_and_named() -> None:

@@ -1,0 +1,120 @@
+"""Who may register: the checks on a REGISTER before its bindings are touched. Pure.
+
+The order is fixed: Request-URI, domain, address of record, the domain's own rules, digest, identity. All before the
+digest depends on the domain alone, and the digest treats all users alike: an unknown user, a wrong password and a user
+of another domain get the same answer after the same work.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from ..sip.digest import DigestServer, Outcome
+from ..sip.errors import SipError
+from ..sip.message import Request
+from ..sip.registration import RegistrationRefused, TooManyBindings, TooManyRegisters, aor_of_uri
+from ..store.domains import DomainDirectory
+from ..store.records import DomainRecord
+from .admission import Alert, Refused, challenge
+
+CREDENTIALS = ("Proxy-Authorization", "Authorization")
+"""We challenge by 407, and some phones answer as if it had been a 401."""
+
+ALERTS: dict[type[SipError], int] = {TooManyBindings: 32007, TooManyRegisters: 32008}
+
+
+@attrs.frozen
+class Enrolled:
+    """The request may change the bindings of this address of record."""
+
+    domain: DomainRecord
+    aor: str
+    username: str
+
+
+Enrolment: TypeAlias = Enrolled | Refused
+
+
+def has_credentials(request: Request) -> bool:
+    """Whether the request brings any; one without is refused or challenged by `enrol` at no cost in state."""
+    return any(name in request.headers for name in CREDENTIALS)
+
+
+def enrol(request: Request, *, transport: str, domains: DomainDirectory, digest: DigestServer, now: float) -> Enrolment:
+    """Judge a REGISTER that passed `screen`. `transport` as in a Via; `now` is trio seconds.
+
+    The digest server's table of used nonce counts is the only state.
+    """
+    uri, to = request.uri, request.to.uri
+    if uri.user is not None:
+        return Refused(400, "User part in the Request-URI")  # RFC 3261 10.2
+    domain = domains.find(uri.host)
+    if domain is None:
+        return Refused(403)
+    if not to.is_sip:
+        return Refused(416, domain=domain)
+    aor = aor_of_uri(to, domain.full_name) if domains.find(to.host) is domain else None
+    if aor is None:
+        return Refused(404, domain=domain)  # 10.3 step 5
+    refused = _check_domain(domain, transport)
+    if refused is not None:
+        return refused
+    checked = _check_digest(request, domain, digest, now)
+    if isinstance(checked, Refused):
+        return checked
+    if checked != to.user_text:
+        return Refused(
+            403,
+            alert=Alert(32106, f"authorization name {checked!r} differs from the SIP user {to.user_text!r}"),
+            domain=domain,
+        )
+    return Enrolled(domain, aor, checked)
+
+
+def _check_domain(domain: DomainRecord, transport: str) -> Refused | None:
+    if not domain.sip_registration:
+        return Refused(403, alert=Alert(32210, "the domain takes no registrations"), domain=domain)
+    if not domain.registration_passwords:
+        return Refused(403, alert=Alert(32212, "no credential list is mapped for registrations"), domain=domain)
+    if domain.secure and transport not in ("TLS", "WSS"):
+        return Refused(
+            488,
+            "Secure SIP transport required",
+            alert=Alert(32209, f"the domain is secure, the registration came over {transport}"),
+            domain=domain,
+        )
+    return None
+
+
+def _check_digest(request: Request, domain: DomainRecord, digest: DigestServer, now: float) -> Refused | str:
+    """The authenticated user, or the refusal."""
+    verdict = digest.check(
+        [value for name in CREDENTIALS for value in request.headers.all(name)],
+        request.method,
+        request.request_uri,
+        domain.registration_passwords.get,
+        now,
+    )
+    match verdict.outcome:
+        case Outcome.ACCEPTED:
+            return verdict.username or ""
+        case Outcome.WRONG:
+            return Refused(403, "Invalid credentials", alert=Alert(32202, "wrong user name or password"), domain=domain)
+        case Outcome.MALFORMED:
+            return Refused(400, "Bad Proxy-Authorization header", domain=domain)
+        case _:
+            return challenge(digest, domain, now, stale=verdict.outcome in (Outcome.STALE, Outcome.REPLAYED))
+
+
+def refusal(error: SipError, domain: DomainRecord) -> Refused:
+    """How a REGISTER is refused that the bindings did not take."""
+    code = ALERTS.get(type(error))
+    return Refused(
+        error.status,
+        error.reason,
+        headers=error.headers if isinstance(error, RegistrationRefused) else (),
+        alert=Alert(code, str(error)) if code is not None else None,
+        domain=domain,
+    )

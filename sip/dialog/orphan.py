@@ -75,7 +75,7 @@ class OrphanInvite:
         if response.status >= 300:
             return []
         dialog = self.dialog.forked(response)
-        ack = dialog.request("ACK", cseq=self.client.request.cseq.number)
+        ack = dialog.ack(self.client.request)
         self.client.acknowledge(response.to_tag, ack)
         return [ack, *self._start(dialog.request("BYE"), now)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from ..address import NameAddr
@@ -18,7 +20,8 @@ from .auth import Authorizer
 from .config import HeaderItems, LegConfig
 from .events import Invite
 
-SDP = "application/sdp"
+SDP: Final = "application/sdp"
+_CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
 
 
 @attrs.define(eq=False)
@@ -133,20 +136,27 @@ class Dialog:
         self.remote_cseq = number
         return True
 
-    def request(
-        self, method: str, headers: HeaderItems = (), body: bytes | None = None, *, cseq: int | None = None
-    ) -> SendRequest:
-        """A request of ours; `cseq` is given for an ACK, which has its INVITE's number (13.2.2.4)."""
-        if cseq is None:
-            self.local_cseq += 1
-            cseq = self.local_cseq
+    def request(self, method: str, headers: HeaderItems = (), body: bytes | None = None) -> SendRequest:
+        """The next request of ours, other than an ACK."""
+        self.local_cseq += 1
+        return self._make(method, headers, body, self.local_cseq)
+
+    def ack(self, invite: Request, body: bytes | None = None) -> SendRequest:
+        """The ACK of a 2xx to `invite`, with that one's number and its very credentials (13.2.2.4, 22.1)."""
+        given = invite.headers
+        credentials = [(name, value) for name in _CREDENTIALS for value in given.all(name)]
+        return self._make("ACK", tuple(credentials), body, invite.cseq.number)
+
+    def _make(self, method: str, headers: HeaderItems, body: bytes | None, cseq: int) -> SendRequest:
         config = self.config
         uri, routes = route_request(self.target, self.route_set)
         branch = self.ids.branch()
         flow = self.flow if not self.route_set else None
         hop = self._hop(uri, routes)
         text = str(uri)
-        extra = [*headers, *self.authorizer.headers(method, text, body or b"")]
+        extra = list(headers)
+        if method != "ACK":
+            extra += self.authorizer.headers(method, text, body or b"")
         if config.server:
             extra.append(("User-Agent", config.server))
         request = build_request(

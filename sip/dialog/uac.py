@@ -152,8 +152,7 @@ class InviteUac:
 
     def acknowledge(self, dialog: Dialog, body: bytes | None) -> None:
         """Send the ACK of the 2xx that made `dialog`, and leave it with the transaction for copies of the 2xx."""
-        cseq = self.client.request.cseq.number
-        ack = dialog.request("ACK", (), body, cseq=cseq)
+        ack = dialog.ack(self.client.request, body)
         self.client.acknowledge(dialog.remote_tag, ack)
         self.line.out.append(ack)
 

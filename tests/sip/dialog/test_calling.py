@@ -244,6 +244,8 @@ def test_proxy_and_callee_may_both_ask_and_a_bye_brings_both_answers() -> None:
     assert "Proxy-Authorization" in third.headers
     (fact,) = peer.answer(third, 200, body=ANSWER)
     assert isinstance(fact, LegAnswered)
+    for name in ("Authorization", "Proxy-Authorization"):
+        assert peer.last("ACK").headers.all(name) == third.headers.all(name)
     peer.tell(Bye())
     bye = peer.last("BYE")
     for server, name in ((proxy, "Proxy-Authorization"), (callee, "Authorization")):

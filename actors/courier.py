@@ -61,16 +61,13 @@ class Courier:
     # --- what listeners tell ---------------------------------------------------------------------------------
 
     def add_udp(self, transport: UdpTransport) -> None:
-        self._udp.append(transport)
-
-    def remove_udp(self, transport: UdpTransport) -> None:
-        self._udp.remove(transport)
+        """Send from this socket, too. It outlives its listener, which may be restarted or end before the last BYE."""
+        if transport not in self._udp:
+            self._udp.append(transport)
 
     def add_tcp(self, bound: Address) -> None:
-        self._tcp.append(bound)
-
-    def remove_tcp(self, bound: Address) -> None:
-        self._tcp.remove(bound)
+        if bound not in self._tcp:
+            self._tcp.append(bound)
 
     # --- responses -------------------------------------------------------------------------------------------
 

@@ -36,10 +36,7 @@ class UdpListener(Actor[Stop]):
 
     async def run(self) -> None:
         self.courier.add_udp(self.transport)
-        try:
-            await self.transport.run(self._deliver)
-        finally:
-            self.courier.remove_udp(self.transport)
+        await self.transport.run(self._deliver)
         self.mailbox.close()
 
     async def handle(self, message: Stop) -> None:
@@ -66,10 +63,7 @@ class TcpListener(Actor[Stop]):
 
     async def run(self) -> None:
         self.courier.add_tcp(self.listener.local)
-        try:
-            await self.transport.serve(self.listener)
-        finally:
-            self.courier.remove_tcp(self.listener.local)
+        await self.transport.serve(self.listener)
         self.mailbox.close()
 
     async def handle(self, message: Stop) -> None:

@@ -247,8 +247,11 @@ class Bound:
     async def close(self) -> None:
         for transport in self.udp:
             transport.socket.close()
-        for listener in self.tcp:
-            await trio.aclose_forcefully(listener)
+        # The calls' nest around us is cancelled by now: unshielded, its Cancelled would take the place of whatever
+        # error ends the server, and nobody would hear of it.
+        with trio.CancelScope(shield=True):
+            for listener in self.tcp:
+                await trio.aclose_forcefully(listener)
 
 
 @asynccontextmanager

@@ -30,11 +30,11 @@ async def run(config: Config) -> int:
 
     raise_file_limit()
     try:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals, trio.CancelScope() as at_once:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_server(config) as server, trio.open_nursery() as nursery:
                 gc.collect()
                 gc.freeze()  # what is there now stays: later collections need not look at it again
-                nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope, at_once)
+                nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope)
                 await server.wait()
                 nursery.cancel_scope.cancel()
     except BaseException as error:
@@ -42,8 +42,13 @@ async def run(config: Config) -> int:
     return OK
 
 
-async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope, at_once: trio.CancelScope) -> None:
-    """First signal: `drain`, then cancel `done`. Second: cancel `at_once`, without waiting for anything."""
+class ToldTwice(Exception):
+    """A second signal: the server is to end at once. Leaving its block by an error, not by cancellation from outside,
+    keeps what carries the BYEs of the calls running to the last of them."""
+
+
+async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope) -> None:
+    """First signal: `drain`, then cancel `done`. Second: raise `ToldTwice`, without waiting for anything."""
 
     async def drain_and_end() -> None:
         await drain()
@@ -55,8 +60,7 @@ async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope
             name = signal.Signals(number).name
             if draining:
                 log.warning("ending at once", signal=name)
-                at_once.cancel()
-                return
+                raise ToldTwice
             draining = True
             log.info("draining; a second signal ends at once", signal=name)
             nursery.start_soon(drain_and_end)
@@ -64,9 +68,11 @@ async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope
 
 def explain(error: BaseException) -> int:
     """One clear line for what an operator can mend; everything else goes on as the crash it is."""
-    reasons = list(leaves(error))
+    reasons = [reason for reason in leaves(error) if not isinstance(reason, trio.Cancelled)]
+    if reasons and all(isinstance(reason, ToldTwice) for reason in reasons):
+        return OK
     known = [reason for reason in reasons if isinstance(reason, AddressUnavailable | ConfigError)]
-    if len(known) < sum(not isinstance(reason, trio.Cancelled) for reason in reasons):
+    if len(known) < len(reasons):
         raise error
     for text in dict.fromkeys(map(str, known)):
         print(f"offhook: {text}", file=sys.stderr)

@@ -14,7 +14,7 @@ import attrs
 
 from .errors import BadHeader, NoUsableChallenge, SipError
 from .grammar import QUOTED, TOKEN_CHARS, quote, unquote
-from .uri import Uri, host_key
+from .uri import Uri
 
 MD5: Final = "MD5"
 SHA_256: Final = "SHA-256"
@@ -154,7 +154,7 @@ class DigestServer:
         nonce, signed_uri, response = (given.get(name) for name in ("nonce", "uri", "response"))
         if username is None or nonce is None or signed_uri is None or response is None:
             return Verdict(Outcome.MALFORMED, username)
-        if algorithm not in self.algorithms or not _same_target(signed_uri, uri):
+        if algorithm not in self.algorithms or not _may_be_signed(signed_uri, uri):
             return Verdict(Outcome.MALFORMED, username)
         if qop and (qop.lower() != "auth" or _NC.fullmatch(nc) is None or not cnonce):
             return Verdict(Outcome.MALFORMED, username)
@@ -309,10 +309,11 @@ def parse_auth_params(value: str) -> dict[str, str] | None:
     return params
 
 
-def _same_target(signed: str, actual: str) -> bool:
-    """Whether the URI that was signed names the user and host of the Request-URI.
+def _may_be_signed(signed: str, actual: str) -> bool:
+    """Whether a request with this Request-URI may carry the signature of that URI.
 
-    Port and parameters are not compared: phones behind a proxy sign the URI before it went there.
+    In SIP the two need not be equivalent (RFC 3261 section 22.4): a phone signs the URI it dialled or the proxy it
+    sends to, and proxies rewrite. What is signed is bound to the nonce and its count all the same.
     """
     if signed == actual:
         return True
@@ -320,9 +321,7 @@ def _same_target(signed: str, actual: str) -> bool:
         one, other = Uri.parse(signed), Uri.parse(actual)
     except SipError:
         return False
-    if not (one.is_sip and other.is_sip):
-        return one == other
-    return one.user_text == other.user_text and host_key(one.host) == host_key(other.host)
+    return (one.is_sip and other.is_sip) or one == other
 
 
 def _ms(now: float) -> int:

@@ -161,7 +161,7 @@ class CustomerApp:
     ) -> AsyncIterator[Address]:
         """Serve while the block runs; gives the bound address (port 0 takes a free one)."""
         listener = await network.listen_tcp(address)
-        async with trio.open_nursery() as nursery, listener:
+        async with listener, trio.open_nursery() as nursery:
             nursery.start_soon(self._accept, listener, tls, nursery)
             try:
                 yield listener.local

@@ -1,0 +1,118 @@
+"""Programs of others, run as child processes that a test always ends: by their own id, within bounds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+POLL_S = 0.05
+"""How often a condition of another process is looked at."""
+
+
+def need(program: str, package: str) -> str:
+    """The path of an installed program. Without it CI fails; elsewhere the test is skipped, saying what to install."""
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is not installed: apt-get install {package} (make test does it)"
+        if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+def free_port() -> int:
+    """A port that is free on 127.0.0.1 for UDP and for TCP."""
+    for _ in range(50):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind(("127.0.0.1", 0))
+            port: int = udp.getsockname()[1]
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free for both UDP and TCP")
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str],
+    log: Path,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    grace_s: float = 5.0,
+) -> AsyncIterator[trio.Process]:
+    """A child process whose output goes to `log`. Leaving the block ends it: SIGTERM, after `grace_s` SIGKILL."""
+    with log.open("wb") as output:
+        process = await trio.lowlevel.open_process(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=os.environ | environment if environment is not None else None,
+        )
+    try:
+        yield process
+    finally:
+        with trio.CancelScope(shield=True):
+            await end(process, grace_s)
+
+
+async def end(process: trio.Process, grace_s: float) -> None:
+    """Ask a process to end; insist after `grace_s`."""
+    if process.poll() is None:
+        process.terminate()
+        with trio.move_on_after(grace_s):
+            await process.wait()
+    if process.poll() is None:
+        process.kill()
+        await process.wait()
+
+
+async def exit_status(process: trio.Process, within_s: float) -> int:
+    """How the process ended; raises TooSlowError when it did not."""
+    with trio.fail_after(within_s):
+        return await process.wait()
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool] | bool], within_s: float, what: str, alive: trio.Process | None = None
+) -> None:
+    """Look until `condition` holds. For what tells nobody when it changes: another process, a count.
+
+    Fails after `within_s`, or as soon as the process `alive` has ended.
+    """
+    with trio.move_on_after(within_s):
+        while True:
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return
+            if alive is not None and alive.poll() is not None:
+                raise AssertionError(f"{what}: the process ended with status {alive.returncode}")
+            await trio.sleep(POLL_S)
+    raise AssertionError(f"not within {within_s:g} s: {what}")
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Make the folder and write the files, by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def tail(path: Path, lines: int = 30) -> str:
+    """The last lines of a log, for a failure's message."""
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""

@@ -1,0 +1,176 @@
+"""SIPp scenarios from Python: a call is told step by step, and the XML is made of it.
+
+    caller = Caller("sip:say@acme.sip.test", media_port=40000).dials().is_answered().is_hung_up_on()
+    Path("say.xml").write_text(caller.xml())
+
+A step knows how far back an earlier message is, which SIPp needs for the branch of an ACK (RFC 3261 section 17.1.1.3).
+"""
+
+from __future__ import annotations
+
+from typing import Self
+from xml.sax.saxutils import quoteattr
+
+import attrs
+
+LOCAL = "[local_ip]:[local_port]"
+ME_TAG = "[pid]x[call_number]"
+RETRANSMIT_AFTER_MS = 500  # T1
+
+
+@attrs.frozen
+class Login:
+    """A digest user."""
+
+    username: str
+    password: str
+
+
+@attrs.define
+class Caller:
+    """What one call of a calling scenario does, in order."""
+
+    target: str
+    """Request-URI and To."""
+    media_port: int
+    """Where RTP may be sent to on SIPp's address; SIPp itself neither sends nor reads any."""
+    login: Login | None = None
+    user: str = "sipp"
+    """User part of our address when there is no login."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of the INVITE."""
+    _steps: list[str] = attrs.field(factory=list, init=False)
+    _invited: int = attrs.field(default=0, init=False)
+    """Step of the INVITE that is open."""
+    _cseq: int = attrs.field(default=0, init=False)
+
+    def dials(self) -> Self:
+        """INVITE; with a login it expects the challenge and answers it."""
+        self._invite()
+        if self.login is not None:
+            self._expect_response(407, auth=True)
+            self._acknowledge_refusal()
+            self._invite(f"[authentication username={self.login.username} password={self.login.password}]")
+        return self
+
+    def is_answered(self) -> Self:
+        """200 comes, perhaps after provisional answers; ACK goes along the route."""
+        self._provisional()
+        self._expect_response(200, rrs=True)
+        self._request("ACK", "[next_url]", self._cseq, routes=True)
+        return self
+
+    def is_refused(self, status: int) -> Self:
+        """`status` comes, perhaps after provisional answers; ACK goes in the INVITE's transaction."""
+        self._provisional()
+        self._expect_response(status)
+        self._acknowledge_refusal()
+        return self
+
+    def is_hung_up_on(self) -> Self:
+        """BYE comes and gets 200."""
+        self._add('<recv request="BYE"/>')
+        self._send(
+            "SIP/2.0 200 OK",
+            "[last_Via:]",
+            "[last_From:]",
+            "[last_To:]",
+            "[last_Call-ID:]",
+            "[last_CSeq:]",
+            "Content-Length: 0",
+        )
+        return self
+
+    def waits(self, milliseconds: int) -> Self:
+        self._add(f'<pause milliseconds="{milliseconds}"/>')
+        return self
+
+    def hangs_up(self) -> Self:
+        """BYE goes and gets 200."""
+        self._cseq += 1
+        self._request("BYE", "[next_url]", self._cseq, routes=True, retransmit=True)
+        self._expect_response(200)
+        return self
+
+    def xml(self) -> str:
+        """The scenario file."""
+        steps = "\n".join(self._steps)
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name={quoteattr(self.target)}>\n{steps}\n</scenario>\n'
+        )
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def _add(self, step: str) -> None:
+        self._steps.append(step)
+
+    def _invite(self, *headers: str) -> None:
+        self._cseq += 1
+        self._invited = len(self._steps)
+        own = (f"{name}: {value}" for name, value in self.headers)
+        self._request(
+            "INVITE", self.target, self._cseq, *headers, *own, opening=True, retransmit=True, body=self._offer()
+        )
+
+    def _acknowledge_refusal(self) -> None:
+        back = len(self._steps) - self._invited
+        self._request("ACK", self.target, self._cseq, branch=f"[branch-{back}]")
+
+    def _provisional(self) -> None:
+        for status in (100, 180, 183):
+            self._add(f'<recv response="{status}" optional="true"/>')
+
+    def _expect_response(self, status: int, *, auth: bool = False, rrs: bool = False) -> None:
+        extra = (' auth="true"' if auth else "") + (' rrs="true"' if rrs else "")
+        self._add(f'<recv response="{status}"{extra}/>')
+
+    def _request(
+        self,
+        method: str,
+        uri: str,
+        cseq: int,
+        *headers: str,
+        opening: bool = False,
+        routes: bool = False,
+        retransmit: bool = False,
+        branch: str = "[branch]",
+        body: str = "",
+    ) -> None:
+        """`opening`: the request has no To tag yet."""
+        user = self.login.username if self.login is not None else self.user
+        domain = self.target.partition("@")[2]
+        self._send(
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/[transport] {LOCAL};branch={branch};rport",
+            *(["[routes]"] if routes else []),
+            "Max-Forwards: 70",
+            f"From: <sip:{user}@{domain}>;tag={ME_TAG}",
+            f"To: <{self.target}>{'' if opening else '[peer_tag_param]'}",
+            "Call-ID: [call_id]",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:{user}@{LOCAL};transport=[transport]>",
+            *headers,
+            *(["Content-Type: application/sdp"] if body else []),
+            "Content-Length: [len]" if body else "Content-Length: 0",
+            body=body,
+            retransmit=retransmit,
+        )
+
+    def _send(self, *lines: str, body: str = "", retransmit: bool = False) -> None:
+        how = f' retrans="{RETRANSMIT_AFTER_MS}"' if retransmit else ""
+        self._add(f"<send{how}><![CDATA[\n" + "\n".join(lines) + f"\n\n{body}]]></send>")
+
+    def _offer(self) -> str:
+        return (
+            "v=0\n"
+            "o=sipp 1 1 IN IP[local_ip_type] [local_ip]\n"
+            "s=-\n"
+            "c=IN IP[local_ip_type] [local_ip]\n"
+            "t=0 0\n"
+            f"m=audio {self.media_port} RTP/AVP 0 8 101\n"
+            "a=rtpmap:0 PCMU/8000\n"
+            "a=rtpmap:8 PCMA/8000\n"
+            "a=rtpmap:101 telephone-event/8000\n"
+            "a=fmtp:101 0-15\n"
+            "a=ptime:20\n"
+        )

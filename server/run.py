@@ -72,7 +72,7 @@ def explain(error: BaseException) -> int:
     if reasons and all(isinstance(reason, ToldTwice) for reason in reasons):
         return OK
     known = [reason for reason in reasons if isinstance(reason, AddressUnavailable | ConfigError)]
-    if len(known) < len(reasons):
+    if not known or len(known) < len(reasons):
         raise error
     for text in dict.fromkeys(map(str, known)):
         print(f"offhook: {text}", file=sys.stderr)

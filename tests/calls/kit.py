@@ -92,7 +92,7 @@ def config_for(tmp_path: Path, **domain: object) -> Config:
         account=AccountSettings(sid=ACCOUNT, auth_token=TOKEN),
         sip=SipSettings(domain_suffix=SUFFIX, udp=(f"{SERVER}:5060",), tcp=(f"{SERVER}:5060",), tls=()),
         webhooks=WebhooksSettings(allowed_networks=("10.0.0.0/8",)),
-        domains=(DomainSettings(**settings),),  # type: ignore[arg-type]  # the converters take what a file may hold
+        domains=(DomainSettings(**settings),),
         now_utc=WallClock(),
     )
 

@@ -159,23 +159,23 @@ async def test_the_first_signal_drains_and_the_end_of_the_drain_ends_the_server(
         await trio.sleep(120)
         drained.append(trio.current_time())
 
-    with trio.CancelScope() as at_once, trio.CancelScope() as done:
+    with trio.CancelScope() as done:
         send.send_nowait(signal.SIGTERM)
-        await run.obey(signals, drain, done, at_once)
+        await run.obey(signals, drain, done)
     assert len(drained) == 1
     assert done.cancelled_caught
-    assert not at_once.cancel_called
 
 
 async def test_the_second_signal_ends_at_once(autojump_clock: object) -> None:
     send, signals = trio.open_memory_channel[int](2)
     started = trio.current_time()
-    with trio.CancelScope() as at_once, trio.CancelScope() as done:
+    with trio.CancelScope() as done, pytest.RaisesGroup(run.ToldTwice) as caught:
         send.send_nowait(signal.SIGTERM)
         send.send_nowait(signal.SIGINT)
-        await run.obey(signals, trio.sleep_forever, done, at_once)
-    assert at_once.cancelled_caught
+        await run.obey(signals, trio.sleep_forever, done)
+    assert not done.cancel_called
     assert trio.current_time() - started < 1
+    assert run.explain(caught.value) == 0
 
 
 def test_a_taken_port_is_one_clear_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,6 +189,16 @@ def test_a_taken_port_is_one_clear_line_and_status_1(capsys: pytest.CaptureFixtu
 def test_a_configuration_that_fails_late_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.explain(ConfigError((Problem("server.data_dir", "/x: Permission denied"),))) == 2
     assert capsys.readouterr().err == "offhook: server.data_dir: /x: Permission denied\n"
+
+
+async def test_a_cancelled_server_is_no_wrong_configuration() -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled as error:
+            run.explain(error)
+    assert scope.cancelled_caught
 
 
 def test_a_bug_is_not_explained_away() -> None:

@@ -142,7 +142,13 @@ class CallNews:
             )
         )
 
+    def down(self, down: Down) -> None:
+        """The call itself has ended; its last words have been said."""
+        if down.error is not None:
+            self.crashed(down)
+
     def crashed(self, down: Down) -> None:
+        """An actor of the call has crashed."""
         self.services.bus.publish(
             ActorCrashed(
                 at=self.services.now_utc(),

@@ -67,7 +67,14 @@ class Registrar(Actor[RegistrarMessage]):
             self._contain(error, type(message).__name__)
             fail_question(message, error)
             if isinstance(message, RegisterReceived):
-                self._send(self._response(message.request, 500), message.flow)
+                self._answer_fault(message)
+
+    def _answer_fault(self, message: RegisterReceived) -> None:
+        """500 to a REGISTER that could not be handled. What broke the handling may break the answer too."""
+        try:
+            self._send(self._response(message.request, 500), message.flow)
+        except Exception as error:
+            log.error("message could not be answered", actor=self.mailbox.name, exc_info=error)
 
     def wake_at(self) -> float:
         return min(self.held.bindings.wake_at(), self.held.answers.wake_at())

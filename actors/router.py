@@ -57,9 +57,18 @@ class Router(Actor[NetworkInput]):
         except Exception as error:
             log.error("message could not be handled", message=type(message).__name__, exc_info=error)
             self.contained(error)
-            request = message.message if isinstance(message, Received) else None
-            if isinstance(message, Received) and isinstance(request, Request) and request.method != Method.ACK:
+            self._answer_fault(message)
+
+    def _answer_fault(self, message: NetworkInput) -> None:
+        """500 to a request that could not be handled. What broke the handling may break the answer too."""
+        if not isinstance(message, Received):
+            return
+        try:
+            request = message.message
+            if isinstance(request, Request) and request.method != Method.ACK:
                 self.answer(request, message.flow, 500)
+        except Exception as error:
+            log.error("message could not be answered", message=type(message).__name__, exc_info=error)
 
     async def _route(self, message: NetworkInput) -> None:
         match message:

@@ -98,7 +98,7 @@ class Switchboard(Router):
         registry.add_call(call.identity.sid, call.mailbox.ref, call.news.view())
         for alert in admitted.warnings:
             self.services.alert(alert.code, alert.detail, call_sid=call.identity.sid, domain=admitted.domain.name)
-        self.services.calls.start(call)
+        self.services.calls.start(call, call.news.down)
         leg.post(Incoming(request, received.flow, received.at))
 
     async def flow_closed(self, closed: FlowClosed) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
+import trio
 
 from offhook.actors.bus import Gap, Subscription
-from offhook.actors.messages.events import BusEvent, CallEnded
+from offhook.actors.messages.events import AlertRaised, BusEvent, CallEnded
+from offhook.media.rtp import RtpPacket
+from offhook.media.rtp import parse as parse_rtp
+from offhook.media.speech import Speech
 from offhook.server.config import (
     AccountSettings,
     Config,
@@ -22,10 +28,11 @@ from offhook.server.server import Parts, Server, open_server
 from offhook.sip.timers import Timers
 from offhook.testing.clock import WallClock
 from offhook.testing.ids import CountingIds
-from offhook.testing.network import Conditions, FakeNetwork
-from offhook.testing.phone import Phone, open_phone
+from offhook.testing.network import Conditions, FakeNetwork, Sent
+from offhook.testing.phone import Phone, PhoneCall, open_phone
 from offhook.testing.speech import FakeSpeech, inline
 from offhook.testing.web import Answer, CustomerApp
+from offhook.transport.network import Address
 
 SERVER, PHONE, WEB = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 SUFFIX = "sip.example.test"
@@ -33,7 +40,12 @@ HOST = f"acme.{SUFFIX}"
 BASE = f"http://{WEB}"
 TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "1" * 32
+RTP_FROM = 20_000
+"""No SIP port of these tests is as high, and no RTP port lower."""
 STATUS_TAKEN = Answer(status=204, content_type=None)
+
+
+E = TypeVar("E", bound=BusEvent)
 
 
 @attrs.define(eq=False)
@@ -70,12 +82,65 @@ class World:
         assert isinstance(event, CallEnded)
         return event
 
-    def of(self, kind: type[BusEvent]) -> list[BusEvent]:
+    def of(self, kind: type[E]) -> list[E]:
         """All events of this kind so far."""
         while (heard := self.events.take_nowait()) is not None:
             assert not isinstance(heard, Gap)
             self.seen.append(heard)
         return [event for event in self.seen if isinstance(event, kind)]
+
+    async def ends(self, count: int) -> list[CallEnded]:
+        """The first `count` ends of calls, in order."""
+        while len(self.of(CallEnded)) < count:
+            await self.ended()
+        return self.of(CallEnded)
+
+    def codes(self) -> list[int]:
+        """Codes of the alerts so far, in order."""
+        return [alert.code for alert in self.of(AlertRaised)]
+
+    def limit(self, **settings: float) -> None:
+        """Change limits of the running server that no configuration key sets (see `Settings`)."""
+        services = self.server.tree.services
+        services.settings = attrs.evolve(services.settings, **settings)  # type: ignore[arg-type]  # floats, all of them
+
+    async def call(self, **settings: Any) -> PhoneCall:
+        """The phone calls the domain."""
+        return await self.phone.call(self.target, via=self.proxy, **settings)
+
+    async def idle(self) -> None:
+        """After the last call and the timers of its transactions (32 s): nothing is left of them."""
+        await trio.sleep(40)
+        tree = self.server.tree
+        registry = tree.services.registry
+        assert registry.calls == {}
+        assert registry.legs == {}
+        assert registry.transactions == {}
+        assert registry.invites == {}
+        assert len(tree.linger) == 0
+        assert tree.services.calls.size == 0
+        assert tree.services.notifiers.size == 0
+
+
+@attrs.define(eq=False)
+class RtpTrace:
+    """A tap on the network: which RTP packets each receiver was sent, by its address."""
+
+    packets: dict[Address, list[tuple[float, RtpPacket]]] = attrs.field(factory=dict)
+
+    def __call__(self, sent: Sent) -> None:
+        port = sent.target[1]
+        if port >= RTP_FROM and port % 2 == 0:
+            self.packets.setdefault(sent.target, []).append((sent.at, parse_rtp(sent.data)))
+
+    def gaps(self, target: Address) -> list[int]:
+        """Sequence numbers after which a packet to `target` is missing; also where more than 25 ms lie between two."""
+        packets = self.packets[target]
+        return [
+            one.sequence
+            for (at, one), (later, other) in itertools.pairwise(packets)
+            if (one.sequence + 1) % 65_536 != other.sequence or later - at > 0.025
+        ]
 
 
 def config_for(tmp_path: Path, **domain: object) -> Config:
@@ -106,17 +171,17 @@ async def world(
     codecs: tuple[str, ...] = ("PCMU", "PCMA"),
     timers: Timers | None = None,
     config: Config | None = None,
-    watch: Callable[[object], None] = lambda seen: None,
+    speech: Speech | None = None,
     **domain: object,
 ) -> AsyncIterator[World]:
     """A server at 10.0.0.1, a phone at 10.0.0.2, the application at 10.0.0.3. Use with `autojump_clock`."""
     network = FakeNetwork(seed=seed)
-    speech, web = FakeSpeech(), CustomerApp()
+    fake, web = FakeSpeech(), CustomerApp()
     timers = timers or Timers()
     parts = Parts(
         network=network.host(SERVER),
         ids=CountingIds("server"),
-        speech=speech,
+        speech=speech or fake,
         timers=timers,
         offload=inline,
         http=False,
@@ -133,5 +198,5 @@ async def world(
         if conditions is not None:
             network.conditions = conditions
         web.on("/status", STATUS_TAKEN)
-        yield World(network, server, phone, web, speech, events)
+        yield World(network, server, phone, web, fake, events)
         network.conditions = Conditions()

@@ -20,6 +20,7 @@ import offhook
 from offhook.actors.messages import events
 from offhook.server import environment, load, metrics
 from offhook.server.cli import app
+from offhook.sip.dialog import events as leg_events
 from offhook.testing.phone import open_phone
 from offhook.testing.speech import FakeSpeech
 from offhook.transport import webhook_errors
@@ -175,6 +176,18 @@ def test_the_index_leads_to_every_page() -> None:
     assert linked >= {page.resolve() for page in DOCS.rglob("*.md") if page.name != "index.md"}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    for name in re.findall(r"`((?:\w+/)+\w+\.py)`", prose(page)):
+        assert (ROOT / name).is_file(), name
+
+
+def test_the_architecture_names_every_message() -> None:
+    text = sections(DOCS / "architecture.md")["Messages"]
+    commands, facts = leg_events.LegCommand, leg_events.LegFact
+    assert [kind.__name__ for kind in commands.__args__ + facts.__args__ if f"`{kind.__name__}`" not in text] == []
+
+
 # ---- tables of the code --------------------------------------------------------------------------------------------
 
 
@@ -195,7 +208,7 @@ def test_every_key_of_the_configuration_is_documented_with_its_default() -> None
                 assert default == "none", key
             elif default.startswith("`") and default.endswith("`"):
                 assert field.converter is not None
-                value = field.converter(tomllib.loads(f"it = {default[1:-1]}")["it"])  # type: ignore[operator]
+                value = field.converter(tomllib.loads(f"it = {default[1:-1]}")["it"])
                 assert value == field.default, f"{heading} {key}"
             else:
                 assert key == "server_header"

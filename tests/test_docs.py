@@ -102,6 +102,7 @@ def test_every_python_example_compiles(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
+@pytest.mark.wire
 @pytest.mark.parametrize("block", [block for block in blocks("python") if block.run == "call"], ids=str)
 async def test_every_python_example_that_serves_takes_a_call(block: Block, tmp_path: Path) -> None:
     space = executed(block)

@@ -64,6 +64,20 @@ class MissingHeader(SipError):
         self.reason = f"Missing {name} header"
 
 
+class LengthRequired(MissingHeader):
+    """A message on a stream does not say where it ends (RFC 3261 20.14).
+
+    411 is the status of RFC 2543 for it, and only its peers still forget the header. RFC 3261 left the status out; who
+    does not know it takes it for a 400 (8.1.3.2).
+    """
+
+    status = 411
+
+    def __init__(self) -> None:
+        super().__init__("Content-Length")
+        self.reason = "Length Required"
+
+
 class BadUri(SipError):
     """A URI does not follow its grammar."""
 

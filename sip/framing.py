@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from .errors import MessageTooLarge, MissingHeader, SipError
+from .errors import LengthRequired, MessageTooLarge, SipError
 from .grammar import LWS, TOKEN_CHARS, decode, parse_digits
 from .headers import key_of
 from .message import Request, Response
@@ -113,7 +113,7 @@ class StreamFramer:
             outcome = error
             length = _plain_length(head)
         if length is None:
-            missing = outcome if isinstance(outcome, SipError) else MissingHeader("Content-Length")
+            missing = outcome if isinstance(outcome, SipError) else LengthRequired()
             return self._break(head, missing)
         if len(head) + 2 + length > self.limits.max_message:
             return self._break(head, MessageTooLarge(f"Content-Length {length}"))

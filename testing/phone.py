@@ -381,7 +381,7 @@ async def open_phone(
             nest.start(PlaneActor(plane_box, plane))
             udp = UdpTransport(await network.udp((host, port)), network)
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
-            tcp = await network.listen_tcp((host, port))
+            tcp = await network.listen_tcp((host, udp.local[1]))
             nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
             await trio.lowlevel.checkpoint()

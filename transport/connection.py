@@ -34,6 +34,8 @@ PIECE_BYTES = 16_384
 """Written at a time; the stall limit applies to each piece."""
 WATCHED_S = 32.0
 """64 T1: how long a sender is told of a loss. Later its transaction's own timers have ruled (17.1.1.2, 17.1.2.2)."""
+LAST_ANSWERS_S = 0.5
+"""How long messages that came before rubbish on the same connection may still be answered on it."""
 FAREWELL_S = 2.0
 """How long a peer gets to read the last answer before the connection is torn down behind it."""
 FAREWELL_BYTES = 1 << 20
@@ -184,6 +186,8 @@ class StreamConnection:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
                     farewell = await self._read()
+                    if farewell and self.useful:
+                        await trio.sleep(LAST_ANSWERS_S)
                     self._closed = True  # what is queued still goes out, nothing new is taken
                     self._wake.unpark_all()
                 if farewell:

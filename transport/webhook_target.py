@@ -77,7 +77,11 @@ class Target:
 
     def follow(self, location: str) -> Target:
         """The target that a `Location` header names; the user is kept within the origin only (RFC 9110 15.4)."""
-        target = parse_target(urljoin(self.url, location.strip()))
+        try:
+            url = urljoin(self.url, location.strip())
+        except ValueError:
+            raise BadUrl(f"no URL: {location!r}") from None
+        target = parse_target(url)
         if target.user is None and target.origin == self.origin:
             return attrs.evolve(target, user=self.user, password=self.password)
         return target
@@ -180,4 +184,7 @@ def resolve(base: str, reference: str) -> str:
     reference = reference.strip()
     if not reference:
         return base
-    return urljoin(base, reference)
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return reference  # no URL at all: whoever fetches it says so

@@ -106,6 +106,9 @@ class Inbox:
         """The INVITE that makes the dialog."""
         request, line = server.request, self.line
         contact = request.contact
+        if contact is None and not request.via.has_cookie:
+            # In RFC 2543 (6.13, 6.39) Contact was optional, and requests went to the address of the From.
+            contact = request.from_
         if contact is None:
             line.respond(server, 400, now, "Missing Contact header")
             self.course.take(Input.UNUSABLE, now)

@@ -194,13 +194,13 @@ def _needs_flow(invite: Request, flow: Flow) -> bool:
     """Whether requests to the caller have to go back the way its INVITE came.
 
     So over a connection, which the caller may be unable to accept from us, and from behind an address translator, which
-    shows in the Via (RFC 3581). A proxy in between stands nearer than the caller, and its connection is no way to it
-    unless it asks for that by Record-Route.
+    shows in the Via (RFC 3581); and where a peer of RFC 2543 gave no Contact. A proxy in between stands nearer than the
+    caller, and its connection is no way to it unless it asks for that by Record-Route.
     """
     if len(invite.vias) != 1:
         return False
     via = invite.via
-    if flow.reliable:
+    if flow.reliable or invite.contact is None:
         return True
     moved = via.received is not None and via.received != via.host
     return moved or (via.rport is not None and via.rport != (via.port or 5060))

@@ -171,7 +171,7 @@ async def open_baresip(
             try:
                 yield phone
             finally:
-                with trio.CancelScope(shield=True):
+                with trio.move_on_after(15, shield=True):
                     await quit_phone(phone)
                 nursery.cancel_scope.cancel()
 

@@ -67,7 +67,7 @@ async def running(
     try:
         yield process
     finally:
-        with trio.CancelScope(shield=True):
+        with trio.move_on_after(grace_s + 5, shield=True):
             await end(process, grace_s)
 
 

@@ -98,7 +98,8 @@ async def answer_to_an_invite(server: tuple[str, int]) -> Response:
     with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as phone:
         await phone.bind(("127.0.0.1", 0))
         host, port = phone.getsockname()
-        await phone.sendto(
+        await phone.connect(server)
+        await phone.send(
             (
                 f"INVITE sip:100@{DOMAIN} SIP/2.0\r\n"
                 f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bKlate;rport\r\n"
@@ -109,8 +110,7 @@ async def answer_to_an_invite(server: tuple[str, int]) -> Response:
                 "CSeq: 1 INVITE\r\n"
                 f"Contact: <sip:late@{host}:{port}>\r\n"
                 "Content-Length: 0\r\n\r\n"
-            ).encode(),
-            server,
+            ).encode()
         )
         with trio.fail_after(AT_ONCE_S):
             while True:

@@ -64,7 +64,7 @@ def test_a_message_without_content_length_ends_the_stream() -> None:
     framer = StreamFramer()
     (item,) = framer.feed(INVITE_BYTES.replace(b"Content-Length: 5\r\n", b"") + RINGING)
     assert isinstance(item, Malformed)
-    assert (item.error.status, framer.broken) == (400, True)
+    assert (item.error.status, framer.broken) == (411, True)
     assert item.error.request_head is not None
     assert framer.feed(RINGING) == []
 

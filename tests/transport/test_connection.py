@@ -113,6 +113,20 @@ async def test_a_broken_stream_is_answered_and_closed(autojump_clock: MockClock)
         assert len(it.connections) == 0
 
 
+async def test_what_came_before_rubbish_on_the_same_connection_is_still_answered(autojump_clock: MockClock) -> None:
+    async with stream_bench() as it:
+        stream = await it.connect()
+        await stream.send_all(message("a") + b"rubbish\r\n\r\n")
+        await trio.sleep(0.4)
+        request = flow_of(it).message
+        assert isinstance(request, Request)
+        flow_of(it).flow.send(render(respond(request, 200)))
+        (answer,) = StreamFramer().feed(await read_all(stream))
+        assert isinstance(answer, Response)
+        assert (answer.status, answer.call_id) == (200, "a")
+        assert trio.current_time() == pytest.approx(0.5)
+
+
 async def test_a_peer_that_never_closes_after_its_last_answer_is_not_waited_for(autojump_clock: MockClock) -> None:
     async with stream_bench() as it:
         stream = await it.connect()

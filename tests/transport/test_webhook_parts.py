@@ -92,6 +92,7 @@ def test_relative_urls_keep_the_user_of_their_base() -> None:
     assert resolve(base, "next#rc=1") == "http://u:p%40@h/dir/next#rc=1"
     assert resolve(base, " ") == base
     assert resolve(base, "//other/x") == "http://other/x"
+    assert resolve(base, "http://[broken/") == "http://[broken/"
 
 
 # ---- overrides -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import attrs
 from offhook.sip.dialog.events import Answer, Bye, LegAnswered, LegOffered
 from offhook.sip.message import Request
 from offhook.sip.params import Params
+from offhook.sip.transaction.events import SendRequest
 from tests.sip.dialog.pair import ANSWER, OFFER, requests, responses
 from tests.sip.dialog.peer import CallingPeer
 
@@ -37,7 +38,7 @@ def test_its_bye_goes_to_the_address_of_the_from_the_way_the_call_came() -> None
     (bye,) = requests(peer.out)
     assert bye.request_uri == "sip:ann@peer.test"
     assert bye.to_tag is None
-    (sent,) = [output for output in peer.out if hasattr(output, "hop")]
+    (sent,) = [output for output in peer.out if isinstance(output, SendRequest)]
     assert sent.flow is peer.flow
 
 

@@ -28,6 +28,7 @@ from offhook.server.server import Parts, Server, open_server
 from offhook.sip.timers import Timers
 from offhook.testing.clock import WallClock
 from offhook.testing.ids import CountingIds
+from offhook.testing.listen import match
 from offhook.testing.network import Conditions, FakeNetwork, Sent
 from offhook.testing.phone import Phone, PhoneCall, open_phone
 from offhook.testing.speech import FakeSpeech, inline
@@ -42,6 +43,8 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "1" * 32
 RTP_FROM = 20_000
 """No SIP port of these tests is as high, and no RTP port lower."""
+UNHEARD_BYTES = 1600
+"""100 ms: what a phone has in its playout buffer when it is hung up on is not heard any more."""
 STATUS_TAKEN = Answer(status=204, content_type=None)
 
 
@@ -104,9 +107,23 @@ class World:
         services = self.server.tree.services
         services.settings = attrs.evolve(services.settings, **settings)  # type: ignore[arg-type]  # floats, all of them
 
-    async def call(self, **settings: Any) -> PhoneCall:
-        """The phone calls the domain."""
-        return await self.phone.call(self.target, via=self.proxy, **settings)
+    async def call(self, domain: str = "acme", **settings: Any) -> PhoneCall:
+        """The phone calls a domain."""
+        return await self.phone.call(f"sip:100@{domain}.{SUFFIX}", via=self.proxy, **settings)
+
+    def heard_at(self, call: PhoneCall) -> Address:
+        """Where the phone receives the RTP of an answered call."""
+        plane = self.phone.plane
+        [leg] = [leg for leg in plane._legs if leg.name == call.media.name]
+        return leg.rtp_address
+
+    def has_heard(self, call: PhoneCall, wanted: bytes) -> bool:
+        return match(call.heard(), wanted) > 0.95
+
+    def has_heard_notice(self, call: PhoneCall) -> bool:
+        """Whether the phone was told that the application has failed."""
+        notice = self.server.tree.services.announcer.error_notice.samples
+        return self.has_heard(call, notice[:-UNHEARD_BYTES])
 
     async def idle(self) -> None:
         """After the last call and the timers of its transactions (32 s): nothing is left of them."""
@@ -143,8 +160,8 @@ class RtpTrace:
         ]
 
 
-def config_for(tmp_path: Path, **domain: object) -> Config:
-    """One domain that takes calls from everywhere on the fake network."""
+def config_for(tmp_path: Path, *, others: dict[str, str] | None = None, **domain: object) -> Config:
+    """A domain `acme` that takes calls from everywhere on the fake network, and `others`: voice URLs by name."""
     settings: dict[str, object] = {
         "name": "acme",
         "voice_url": f"{BASE}/voice",
@@ -157,7 +174,13 @@ def config_for(tmp_path: Path, **domain: object) -> Config:
         account=AccountSettings(sid=ACCOUNT, auth_token=TOKEN),
         sip=SipSettings(domain_suffix=SUFFIX, udp=(f"{SERVER}:5060",), tcp=(f"{SERVER}:5060",), tls=()),
         webhooks=WebhooksSettings(allowed_networks=("10.0.0.0/8",)),
-        domains=(DomainSettings(**settings),),
+        domains=(
+            DomainSettings(**settings),
+            *(
+                DomainSettings(name=name, voice_url=url, ip_access_control=("10.0.0.0/8",))
+                for name, url in (others or {}).items()
+            ),
+        ),
         now_utc=WallClock(),
     )
 
@@ -172,6 +195,7 @@ async def world(
     timers: Timers | None = None,
     config: Config | None = None,
     speech: Speech | None = None,
+    others: dict[str, str] | None = None,
     **domain: object,
 ) -> AsyncIterator[World]:
     """A server at 10.0.0.1, a phone at 10.0.0.2, the application at 10.0.0.3. Use with `autojump_clock`."""
@@ -186,7 +210,7 @@ async def world(
         offload=inline,
         http=False,
     )
-    config = config or config_for(tmp_path, **domain)
+    config = config or config_for(tmp_path, others=others, **domain)
     async with (
         web.serving(network.host(WEB), (WEB, 80)),
         open_server(config, parts) as server,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 import pytest
@@ -46,6 +47,15 @@ class Doubler(Actor[Ask | str]):
         self.said.append("last words")
 
 
+def asking(number: int) -> Callable[[Reply[int]], Ask]:
+    """Makes the question once the reply is there."""
+
+    def make(reply: Reply[int]) -> Ask:
+        return Ask(number, reply)
+
+    return make
+
+
 def doubler(name: str = "doubler") -> Doubler:
     return Doubler(Mailbox(name, 8))
 
@@ -57,7 +67,7 @@ async def test_a_sibling_lives_on_while_one_crashes() -> None:
         nest.start(bad, downs.append)
         nest.start(good, downs.append)
         bad.mailbox.ref.post("poison")
-        assert await good.mailbox.ref.ask(lambda reply: Ask(4, reply), within=math.inf) == 8
+        assert await good.mailbox.ref.ask(asking(4), within=math.inf) == 8
         good.mailbox.ref.post("end")
         assert await nest.wait_empty()
     assert {(down.name, type(down.error)) for down in downs} == {("bad", ValueError), ("good", type(None))}
@@ -69,7 +79,7 @@ async def test_the_question_in_hand_fails_when_its_actor_crashes() -> None:
         actor = doubler()
         nest.start(actor)
         with pytest.raises(ActorGone):
-            await actor.mailbox.ref.ask(lambda reply: Ask(-1, reply), within=math.inf)
+            await actor.mailbox.ref.ask(asking(-1), within=math.inf)
         assert await nest.wait_empty()
 
 
@@ -79,7 +89,7 @@ async def test_a_restarted_service_keeps_its_mailbox_and_loses_only_the_poison(a
     async with open_nest("nest") as nest:
         nest.start_made(box, lambda: Doubler(box), policy=Policy.RESTART)
         box.ref.post("poison")
-        assert await box.ref.ask(lambda reply: Ask(21, reply), within=math.inf) == 42
+        assert await box.ref.ask(asking(21), within=math.inf) == 42
         assert trio.current_time() - started == pytest.approx(0.1)
 
 
@@ -155,5 +165,5 @@ async def test_a_timer_that_never_moves_does_not_hang_the_others() -> None:
         stuck, good = Stuck(Mailbox("stuck", 1)), doubler()
         nest.start(stuck)
         nest.start(good)
-        assert await good.mailbox.ref.ask(lambda reply: Ask(1, reply), within=math.inf) == 2
+        assert await good.mailbox.ref.ask(asking(1), within=math.inf) == 2
         assert stuck.wakes < 100

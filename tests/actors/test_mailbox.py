@@ -18,6 +18,10 @@ class Question:
     reply: Reply[int]
 
 
+def question(reply: Reply[int]) -> Question:
+    return Question(reply)
+
+
 async def test_a_post_to_a_full_mailbox_raises() -> None:
     box: Mailbox[int] = Mailbox("box", 1)
     box.ref.post(1)
@@ -61,14 +65,14 @@ async def test_a_question_left_in_a_closed_mailbox_fails_at_once() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(close)
         with pytest.raises(ActorGone):
-            await box.ref.ask(lambda reply: Question(reply), within=math.inf)
+            await box.ref.ask(question, within=math.inf)
 
 
 async def test_an_unanswered_question_gives_up_at_its_second(autojump_clock: MockClock) -> None:
     box: Mailbox[Question] = Mailbox("box", 4)
     started = trio.current_time()
     with pytest.raises(NoReply):
-        await box.ref.ask(lambda reply: Question(reply), within=2.0)
+        await box.ref.ask(question, within=2.0)
     assert trio.current_time() - started == pytest.approx(2.0)
 
 

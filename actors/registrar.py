@@ -20,6 +20,7 @@ from ..sip.digest import DigestServer
 from ..sip.errors import SipError
 from ..sip.message import Request, Response
 from ..sip.registration import Bounds
+from ..sip.timers import Timers
 from ..sip.transaction.answered import AnsweredRequests
 from ..sip.transaction.events import SendResponse
 from ..store.domains import DomainDirectory
@@ -27,12 +28,13 @@ from ..store.records import DomainRecord
 from ..transport.flow import Flow, FlowClosed
 from .actor import Actor
 from .admission import Refused
+from .courier import Courier
+from .herald import Herald
 from .mailbox import Mailbox, fail_question
-from .messages.events import ActorCrashed, Registered, Unregistered
+from .messages.events import Registered, Unregistered
 from .messages.registrar import Evict, Locate, Located, RegisterReceived, RegistrarMessage
 from .refusals import tell
 from .registration import enrol, refusal
-from .services import Services
 
 CAPACITY: Final = 1024
 
@@ -47,15 +49,16 @@ class Held:
     answers: AnsweredRequests
 
     @classmethod
-    def empty(cls, services: Services, bounds: Bounds) -> Held:
-        return cls(Bindings(bounds), AnsweredRequests(services.timers))
+    def empty(cls, timers: Timers, bounds: Bounds) -> Held:
+        return cls(Bindings(bounds), AnsweredRequests(timers))
 
 
 @attrs.define(eq=False)
 class Registrar(Actor[RegistrarMessage]):
     """One task for all domains. It waits for nobody."""
 
-    services: Services
+    herald: Herald
+    courier: Courier
     domains: DomainDirectory
     digest: DigestServer
     held: Held
@@ -131,22 +134,22 @@ class Registrar(Actor[RegistrarMessage]):
         headers += [("Path", line) for line in request.headers.all("path")]  # RFC 3327 section 5.3
         if granted.outbound:
             headers.append(("Require", "outbound"))  # RFC 5626 section 6
-        headers.append(("Date", format_datetime(self.services.now_utc(), usegmt=True)))
+        headers.append(("Date", format_datetime(self.herald.now_utc(), usegmt=True)))
         return self._response(request, 200, headers=headers)
 
     def _refused(self, request: Request, flow: Flow, refused: Refused) -> Response:
-        headers = tell(self.services, request, flow, refused)
+        headers = tell(self.herald, request, flow, refused)
         return self._response(request, refused.status, refused.reason, headers)
 
     def _response(
         self, request: Request, status: int, reason: str | None = None, headers: Iterable[tuple[str, str]] = ()
     ) -> Response:
-        server = self.services.settings.server_header
+        server = self.herald.settings.server_header
         own = (("Server", server),) if server else ()
         return respond(request, status, reason, headers=(*headers, *own))
 
     def _send(self, response: Response, flow: Flow) -> None:
-        self.services.courier.respond(SendResponse(response, flow))
+        self.courier.respond(SendResponse(response, flow))
 
     # --- bindings --------------------------------------------------------------------------------------------
 
@@ -179,11 +182,11 @@ class Registrar(Actor[RegistrarMessage]):
                 self._contain(error, type(change).__name__)
 
     def _say_bound(self, change: Bound, now: float) -> None:
-        services, binding = self.services, change.binding
+        herald, binding = self.herald, change.binding
         domain, flow = self._domain_of(binding), flow_of(binding)
-        services.bus.publish(
+        herald.bus.publish(
             Registered(
-                at=services.now_utc(),
+                at=herald.now_utc(),
                 account=domain.account_sid if domain is not None else "",
                 domain=domain.name if domain is not None else None,
                 aor=binding.aor,
@@ -197,11 +200,11 @@ class Registrar(Actor[RegistrarMessage]):
         )
 
     def _say_unbound(self, change: Unbound) -> None:
-        services, binding = self.services, change.binding
+        herald, binding = self.herald, change.binding
         domain = self._domain_of(binding)
-        services.bus.publish(
+        herald.bus.publish(
             Unregistered(
-                at=services.now_utc(),
+                at=herald.now_utc(),
                 account=domain.account_sid if domain is not None else "",
                 domain=domain.name if domain is not None else None,
                 aor=binding.aor,
@@ -216,14 +219,7 @@ class Registrar(Actor[RegistrarMessage]):
 
     def _contain(self, error: Exception, what: str) -> None:
         log.error("message could not be handled", actor=self.mailbox.name, message=what, exc_info=error)
-        self.services.bus.publish(
-            ActorCrashed(
-                at=self.services.now_utc(),
-                account=self.services.settings.account,
-                actor=self.mailbox.name,
-                error=f"{type(error).__name__}: {error}",
-            )
-        )
+        self.herald.contained(self.mailbox.name, error)
 
 
 def registrar_mailbox() -> Mailbox[RegistrarMessage]:

@@ -233,8 +233,10 @@ def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
 
 
 def _start_registrar(nest: Nest, box: Mailbox[RegistrarMessage], services: Services, plan: Plan) -> None:
-    held = RegistrarHeld.empty(services, plan.registration)
-    nest.start_made(box, lambda: Registrar(box, services, plan.domains, plan.digest, held), policy=Policy.RESTART)
+    held = RegistrarHeld.empty(services.timers, plan.registration)
+    nest.start_made(
+        box, lambda: Registrar(box, services, services.courier, plan.domains, plan.digest, held), policy=Policy.RESTART
+    )
 
 
 @attrs.define(eq=False)

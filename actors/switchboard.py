@@ -18,7 +18,6 @@ from ..transport.flow import Flow, FlowClosed, Received
 from .admission import ACCEPT_HEADER, ALLOW_HEADER, Admitted, Refused, admit, screen
 from .call_setup import inbound_call
 from .mailbox import ActorGone
-from .messages.events import ActorCrashed
 from .messages.leg import Incoming
 from .messages.registrar import RegisterReceived
 from .refusals import tell
@@ -39,15 +38,7 @@ class Switchboard(Router):
     digest: DigestServer
 
     def contained(self, error: Exception) -> None:
-        services = self.services
-        services.bus.publish(
-            ActorCrashed(
-                at=services.now_utc(),
-                account=services.settings.account,
-                actor=self.mailbox.name,
-                error=f"{type(error).__name__}: {error}",
-            )
-        )
+        self.services.contained(self.mailbox.name, error)
 
     async def outside_dialog(self, request: Request, received: Received) -> None:
         refused = screen(request)

@@ -76,16 +76,19 @@ from ..sip.routing import hop_of
 from ..sip.timers import Timers
 from ..sip.uri import Uri
 from ..transport.connections import Connections
+from ..transport.errors import AddressInUse
 from ..transport.flow import Received
-from ..transport.network import Network
+from ..transport.network import Listener, Network
 from ..transport.random_ids import RandomIds
 from ..transport.resolve import Resolver
 from ..transport.rtp import PortRange, RtpPorts
 from ..transport.stream import StreamTransport
 from ..transport.udp import UdpTransport
 from .ids import CountingIds
+from .registering import Exchange, Registration
 
 RTP_PORTS: Final = "40000-48999"
+BIND_TRIES: Final = 10
 HEARD_FRAMES: Final = 1_000_000
 """A call's worth of frames: nothing that a phone hears is dropped."""
 
@@ -334,6 +337,48 @@ class Phone:
         await leg.mailbox.ref.send(LegOrder(order))
         return call
 
+    async def register(
+        self,
+        domain: str,
+        *,
+        username: str | None = None,
+        password: str = "",
+        user: str | None = None,
+        via: str | None = None,
+        transport: str = "udp",
+        contact: str | None = None,
+        params: str = "",
+        expires: int | None = 3600,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Registration:
+        """REGISTER with `domain` (a host name), over `via` (a SIP URI of the server or of a proxy) when given.
+
+        The user registered is `user`, else `username`, else the phone's name. `params` goes behind the Contact
+        (`;q=0.5`); a `contact` of your own replaces it whole, and an empty one only asks for the bindings.
+        """
+        tcp = ";transport=tcp" if transport.lower() == "tcp" else ""
+        uri = Uri.parse(f"sip:{domain}")
+        proxy = Uri.parse(f"{via}{tcp}") if via is not None else None
+        hop = hop_of(proxy if proxy is not None else Uri.parse(f"sip:{domain}{tcp}"))
+        name = user or username or self.name
+        registration = Registration(
+            exchange=Exchange(self.courier, self.registry, self.linger, self.timers),
+            ids=self.ids,
+            domain=uri,
+            aor=NameAddr(Uri.of(name, uri.host)),
+            hop=hop,
+            routes=(NameAddr(proxy.with_param("lr", None)),) if proxy is not None else (),
+            contact=f"{self.courier.contact_for(hop, self.name)}{params}" if contact is None else contact,
+            username=username or self.name,
+            password=password,
+            call_id=self.ids.call_id(),
+            tag=self.ids.tag(),
+            expires=expires,
+            headers=headers,
+        )
+        await registration.send()
+        return registration
+
 
 @asynccontextmanager
 async def open_phone(
@@ -368,7 +413,7 @@ async def open_phone(
         await nursery.start(connections.run)
         courier = Courier(network, connections, Resolver(network), nursery)
         courier.watch = lambda message, flow: note(True, message)
-        async with open_nest(name) as nest:
+        async with _bound(network, host, port) as (udp, tcp), open_nest(name) as nest:
             linger_box: Mailbox[LingerMessage] = Mailbox(f"{name}'s linger", 1024)
             linger = Linger(linger_box, courier, registry, Held())
             nest.start(linger)
@@ -379,11 +424,11 @@ async def open_phone(
             )
             plane_box: Mailbox[Stop] = Mailbox(f"{name}'s plane", 1)
             nest.start(PlaneActor(plane_box, plane))
-            udp = UdpTransport(await network.udp((host, port)), network)
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
-            tcp = await network.listen_tcp((host, udp.local[1]))
             nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
+            # Listeners tell the courier of their addresses in their first step: all have taken it after two turns.
+            await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
             phone = Phone(
                 name,
@@ -401,7 +446,31 @@ async def open_phone(
                 codecs,
             )
             yield phone
-        # Only now: what was still talking has said BYE while it was being cancelled.
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _bound(network: Network, host: str, port: int) -> AsyncIterator[tuple[UdpTransport, Listener]]:
+    """The sockets a phone listens on, of one port. They outlive its calls, which say BYE when they are cut off."""
+    udp, tcp = await _bind(network, host, port)
+    try:
+        yield udp, tcp
+    finally:
         udp.socket.close()
         await trio.aclose_forcefully(tcp)
-        nursery.cancel_scope.cancel()
+
+
+async def _bind(network: Network, host: str, port: int) -> tuple[UdpTransport, Listener]:
+    for left in reversed(range(BIND_TRIES)):
+        udp = UdpTransport(await network.udp((host, port)), network)
+        try:
+            return udp, await network.listen_tcp((host, udp.local[1]))
+        except AddressInUse:
+            # A port that the system chose is free on UDP, but perhaps not on TCP.
+            udp.socket.close()
+            if port or not left:
+                raise
+        except BaseException:
+            udp.socket.close()
+            raise
+    raise AssertionError("the last try returns or raises")

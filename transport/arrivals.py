@@ -17,12 +17,6 @@ from .network import Address
 
 KEPT_BYTES = 4096
 """Of a malformed message, for logs."""
-STUN_COOKIE = b"\x21\x12\xa4\x42"  # RFC 8489 section 5
-
-
-def is_stun(data: bytes) -> bool:
-    """Whether a datagram is STUN: its two first bits are zero and the cookie is in its place (RFC 8489 section 5)."""
-    return len(data) >= 20 and data[0] < 4 and data[4:8] == STUN_COOKIE
 
 
 def read_datagram(data: bytes, flow: Flow, now: float, limits: Limits) -> Received | Malformed | None:

@@ -9,9 +9,11 @@ import structlog
 import trio
 
 from ..sip.parse import Limits
-from .arrivals import is_stun, read_datagram
+from .arrivals import read_datagram
+from .errors import TransportError
 from .flow import Flow, Malformed, Received
 from .network import Address, Datagram, Network, UdpSocket, is_wildcard
+from .stun import answer_stun, is_stun
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +34,7 @@ class UdpCounts:
     keepalives: int = 0
     """CRLFs or NULs; nobody waits for an answer to them over UDP (RFC 5626 uses STUN there)."""
     stun: int = 0
-    """STUN messages: dropped."""
+    """STUN messages; a binding request is answered."""
     malformed: int = 0
     overflowed: int = 0
     """Messages that `deliver` had no room for."""
@@ -80,10 +82,11 @@ class UdpTransport:
         counts.datagrams += 1
         data, remote, local = datagram
         try:
+            flow = Flow("UDP", local, remote, port=self)
             if is_stun(data):
                 counts.stun += 1
+                self._answer_stun(data, flow)
                 return
-            flow = Flow("UDP", local, remote, port=self)
             arrival = read_datagram(data, flow, trio.current_time(), self.limits)
             if arrival is None:
                 counts.keepalives += 1
@@ -95,6 +98,14 @@ class UdpTransport:
         except Exception as error:
             counts.faults += 1
             log.error("datagram could not be handled", remote=remote, exc_info=error)
+
+    def _answer_stun(self, data: bytes, flow: Flow) -> None:
+        answer = answer_stun(data, flow.remote)
+        if answer is not None:
+            try:
+                self.send(answer, flow)
+            except TransportError:
+                self.counts.unsent += 1  # no way back to where it claims to come from
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """Send one datagram from `flow.local` to `flow.remote`; False when it was dropped here. Raises Unreachable."""

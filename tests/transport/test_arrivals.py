@@ -11,7 +11,7 @@ from offhook.sip.errors import SipError
 from offhook.sip.message import Request
 from offhook.sip.parse import Limits, parse_datagram
 from offhook.sip.via import Via
-from offhook.transport.arrivals import is_stun, read_datagram, reply_flow, response_destination
+from offhook.transport.arrivals import read_datagram, reply_flow, response_destination
 from offhook.transport.flow import Flow, Malformed, Received
 from offhook.transport.network import Address
 
@@ -165,12 +165,6 @@ def test_a_bad_response_is_malformed_and_has_no_answer() -> None:
 @pytest.mark.parametrize("data", [b"", b"\r\n", b"\r\n\r\n", b"\0", b"\0\0\0\0"])
 def test_keepalives_say_nothing(data: bytes) -> None:
     assert arrive(data) is None
-
-
-def test_stun_is_told_from_sip() -> None:
-    assert is_stun(b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12))
-    assert not is_stun(options())
-    assert not is_stun(b"\x00\x01\x00\x00\x21\x12\xa4\x42")
 
 
 def test_only_the_beginning_of_malformed_bytes_is_kept() -> None:

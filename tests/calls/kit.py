@@ -200,6 +200,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """A server at 10.0.0.1, a phone at 10.0.0.2, the application at 10.0.0.3. Use with `autojump_clock`."""
     network = FakeNetwork(seed=seed)
+    network.dns.address("fresh.example", WEB)
     fake, web = FakeSpeech(), CustomerApp()
     timers = timers or Timers()
     parts = Parts(

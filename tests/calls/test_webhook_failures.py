@@ -84,7 +84,8 @@ FAILURES = (
     Failure("a body that drips for ever", 11203, Endless(b" ", every_s=1.0), 15.0),
     Failure("a document of more than 64 KiB", 11750, document("<Response>" + " " * 65_536 + "</Response>")),
     Failure("garbage in place of HTTP", 11206, Raw(b"\x16\x03\x01 SIP/2.0 200 OK\r\n\r\n")),
-    Failure("a connection closed without a word", 11205, HangUp()),
+    # A host of its own: on a connection that is kept from another call, the request would be tried once more.
+    Failure("a connection closed without a word", 11205, HangUp(), url="http://fresh.example/voice"),
     Failure("404", 11200, Answer(b"<Response/>", 404)),
     Failure("500", 11200, Answer(b"<Response/>", 500)),
     Failure("503, tried again by policy", 11200, Answer(b"", 503), url=f"{BASE}/voice#rc=3&rp=5xx", requests=4),

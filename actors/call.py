@@ -124,14 +124,18 @@ class Call(Actor[CallMessage]):
     _ending: Input | None = None
     """What the next end of the leg means, where we brought it about."""
     _cause: str = ""
+    _started: set[str] = attrs.field(factory=set)
+    """Names of the actors that we ever ran."""
     _running: set[str] = attrs.field(factory=set)
-    """Names of the actors of ours that have not ended."""
+    """Names of those that have not ended."""
     _abandon_at: float = math.inf
     """When the program is no longer waited for."""
 
     # --- life ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        # Whatever this task and those it starts write to the log carries the call's SID.
+        structlog.contextvars.bind_contextvars(call_sid=self.identity.sid)
         async with open_nest(self.mailbox.name) as self._nest:
             await super().run()
 
@@ -150,6 +154,8 @@ class Call(Actor[CallMessage]):
         for reply in self._waiting:
             reply.fail(CallOver())
         self.news.notifications.close()
+        if self.leg.mailbox.name not in self._started:
+            self.leg.forget()  # a crash before it could run: nothing must be routed to it
         self.services.registry.drop_call(self.identity.sid)
 
     def wake_at(self) -> float:
@@ -292,6 +298,7 @@ class Call(Actor[CallMessage]):
     # --- parts -----------------------------------------------------------------------------------------------
 
     def _start(self, actor: Actor[M]) -> None:
+        self._started.add(actor.mailbox.name)
         self._running.add(actor.mailbox.name)
         self._nest.start(actor, self._child_down)
 

@@ -68,14 +68,20 @@ class LegActor(Actor[LegMessage]):
         now = trio.current_time()
         if not self.leg.finished:
             self._transmit(self.leg.last_words(now))
-        self.registry.drop_leg(self.leg.call_id, self.leg.local_tag)
-        for key in self.keys:
-            self.registry.transactions.pop(key, None)
-        if self.invite is not None:
-            self.registry.invites.pop(self.invite, None)
+        self.forget()
         self.linger.adopt(self.leg.linger())
         if self._held is not None:
             self._held.release()
+
+    def forget(self) -> None:
+        """Take the leg out of the registry; also for one that never ran. Safe to call twice."""
+        self.registry.drop_leg(self.leg.call_id, self.leg.local_tag)
+        for key in self.keys:
+            if self.registry.transactions.get(key) is self.mailbox.ref:
+                del self.registry.transactions[key]
+        if self.invite is not None:
+            self.registry.invites.pop(self.invite, None)
+            self.invite = None
 
     def _hold(self, flow: Flow) -> None:
         """Keep the connection a dialog runs over, however long nothing is said on it."""

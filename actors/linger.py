@@ -49,8 +49,8 @@ class Held:
     """What outlives a restart of the task: the transactions themselves."""
 
     by_key: dict[Hashable, Lingering] = attrs.field(factory=dict)
-    by_branch: dict[str, Hashable] = attrs.field(factory=dict)
-    """Client transactions by the branch that a failed transmission is reported with."""
+    by_branch: dict[str, set[Hashable]] = attrs.field(factory=dict)
+    """Client transactions by the branch that a failed transmission is reported with; INVITE and CANCEL share one."""
     heap: list[tuple[float, int, Hashable]] = attrs.field(factory=list)
     """(when, tie breaker, key); an entry may be stale, its transaction knows the real time."""
     counter: itertools.count[int] = attrs.field(factory=itertools.count)
@@ -84,9 +84,8 @@ class Linger(Actor[LingerMessage]):
                 if transaction is not None:
                     self._step(transaction, transaction.receive(message.message, message.flow, now))
             case TransmitFailed():
-                transaction = self.held.by_key.get(self.held.by_branch.get(message.branch))
-                if transaction is not None:
-                    self._step(transaction, transaction.transport_failed(now))
+                for key in tuple(self.held.by_branch.get(message.branch, ())):
+                    self._step(self.held.by_key[key], self.held.by_key[key].transport_failed(now))
             case Wake():
                 pass
             case LegOrder():
@@ -121,7 +120,7 @@ class Linger(Actor[LingerMessage]):
         self.registry.transactions[transaction.key] = self.mailbox.ref
         branch = branch_of(transaction)
         if branch is not None:
-            self.held.by_branch[branch] = transaction.key
+            self.held.by_branch.setdefault(branch, set()).add(transaction.key)
         self._schedule(transaction)
 
     def _schedule(self, transaction: Lingering) -> None:
@@ -134,7 +133,10 @@ class Linger(Actor[LingerMessage]):
         self.registry.transactions.pop(transaction.key, None)
         branch = branch_of(transaction)
         if branch is not None:
-            self.held.by_branch.pop(branch, None)
+            keys = self.held.by_branch.get(branch, set())
+            keys.discard(transaction.key)
+            if not keys:
+                self.held.by_branch.pop(branch, None)
 
     def _step(self, transaction: Lingering, outputs: Iterable[TransactionOutput]) -> None:
         for output in outputs:

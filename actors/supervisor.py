@@ -251,7 +251,7 @@ class Bound:
             transport.socket.close()
         # The calls' nest around us is cancelled by now: unshielded, its Cancelled would take the place of whatever
         # error ends the server, and nobody would hear of it.
-        with trio.move_on_after(FLUSH_S, shield=True):
+        with trio.CancelScope(shield=True):
             for listener in self.tcp:
                 await trio.aclose_forcefully(listener)
 

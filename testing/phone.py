@@ -425,7 +425,6 @@ async def open_phone(
             plane_box: Mailbox[Stop] = Mailbox(f"{name}'s plane", 1)
             nest.start(PlaneActor(plane_box, plane))
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
-            tcp = await network.listen_tcp((host, port))
             nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
             # Listeners tell the courier of their addresses in their first step: all have taken it after two turns.

@@ -258,7 +258,8 @@ async def test_lost_and_repeated_datagrams_end_in_one_binding(autojump_clock: Mo
             await line.refresh()
         assert len(line.bindings) == 1
         assert len(it.of(Registered)) == 6
-        assert it.of(RegistrationRefused) == it.of(ActorCrashed) == []
+        assert not it.of(RegistrationRefused)
+        assert not it.of(ActorCrashed)
 
 
 async def test_an_evicted_user_is_gone_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -69,6 +69,11 @@ class Courier:
         if bound not in self._tcp:
             self._tcp.append(bound)
 
+    @property
+    def listening(self) -> bool:
+        """Whether listeners of both kinds have entered what they listen on."""
+        return bool(self._udp) and bool(self._tcp)
+
     # --- responses -------------------------------------------------------------------------------------------
 
     def respond(self, out: SendResponse) -> None:

@@ -207,7 +207,9 @@ class PhoneCall:
             case LegProgressed():
                 self.progress.append(fact.status)
             case LegAnswered():
-                if fact.body is not None:
+                if fact.needs_answer:
+                    await self._reoffered(fact.body)
+                elif fact.body is not None:
                     await self._settle(fact.body)
                 self.status = 200
                 self._answered.set()
@@ -427,9 +429,8 @@ async def open_phone(
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
             nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
-            # Listeners tell the courier of their addresses in their first step: all have taken it after two turns.
-            await trio.lowlevel.checkpoint()
-            await trio.lowlevel.checkpoint()
+            while not courier.listening:
+                await trio.lowlevel.checkpoint()
             phone = Phone(
                 name,
                 host,

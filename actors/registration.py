@@ -55,7 +55,8 @@ def enrol(request: Request, *, transport: str, domains: DomainDirectory, digest:
         return Refused(403)
     if not to.is_sip:
         return Refused(416, domain=domain)
-    aor = aor_of_uri(to, domain.full_name) if domains.find(to.host) is domain else None
+    ours = to.host == uri.host or domains.find(to.host) is domain
+    aor = aor_of_uri(to, domain.full_name) if ours else None
     if aor is None:
         return Refused(404, domain=domain)  # 10.3 step 5
     refused = _check_domain(domain, transport)

@@ -90,6 +90,8 @@ class Router(Actor[NetworkInput]):
             await self._forward(leg, received)
         elif request.method == Method.ACK:
             pass  # of a refusal that was answered statelessly, or of a dialog long gone
+        elif request.method == Method.REGISTER:
+            await self.outside_dialog(request, received)  # whatever its To says: some phones keep an answer's tag there
         elif request.to_tag is not None or request.method in (Method.CANCEL, Method.BYE):
             self.answer(request, received.flow, 481)
         else:

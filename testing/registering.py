@@ -89,6 +89,8 @@ class Registration:
     """The Request-URI."""
     aor: NameAddr
     """From and To."""
+    to: NameAddr = attrs.field(init=False)
+    """As `aor`; some phones keep the tag of an answer in it."""
     hop: Hop
     routes: tuple[NameAddr, ...]
     contact: str
@@ -104,6 +106,9 @@ class Registration:
     sent: list[Request] = attrs.field(factory=list)
     responses: list[Response] = attrs.field(factory=list)
     """Final ones, challenges included."""
+
+    def __attrs_post_init__(self) -> None:
+        self.to = self.aor
 
     @property
     def response(self) -> Response:
@@ -176,7 +181,7 @@ class Registration:
             # The courier puts in transport and sent-by.
             via=Via(self.hop.transport, "phone.invalid", params=Params((("branch", branch), ("rport", None)))),
             from_=self.aor.with_tag(self.tag),
-            to=self.aor,
+            to=self.to,
             call_id=self.call_id,
             cseq=self.cseq,
             contact=contact or None,

@@ -29,7 +29,7 @@ from offhook.testing.network import Conditions
 from offhook.testing.phone import Phone, open_phone
 from offhook.transport.flow import Flow
 
-from .kit import ACCOUNT, HOST, PHONE, SUFFIX, World, config_for, world
+from .kit import ACCOUNT, HOST, PHONE, SERVER, SUFFIX, World, config_for, world
 
 PASSWORD = "Secret-Passw0rd"
 ALICE, BOB = f"sip:alice@{HOST}", f"sip:bob@{HOST}"
@@ -207,16 +207,17 @@ async def test_a_domain_without_registrations_is_403(
 
 async def test_the_eleventh_binding_is_refused_and_ten_stay(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with office(tmp_path) as it:
+        lines = []
         for number in range(10):
             contact = f"<sip:alice@{PHONE}:{6000 + number}>"
-            line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, contact=contact)
-            assert line.status == 200
+            lines.append(await it.phone.register(HOST, password=PASSWORD, via=it.proxy, contact=contact))
             await trio.sleep(1)
+        assert [line.status for line in lines] == [200] * 10
         eleventh = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, contact=f"<sip:alice@{PHONE}:7000>")
         assert (eleventh.status, alerts(it)) == (403, [32007])
         assert len(await locate(it)) == 10
-        await line.refresh()
-        assert len(line.bindings) == 10
+        await lines[0].refresh()
+        assert len(lines[0].bindings) == 10
 
 
 async def test_the_sixth_register_of_a_second_is_503(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -291,3 +292,29 @@ async def test_a_registered_phone_calls_like_any_other(autojump_clock: MockClock
         assert await call.answered()
         await call.over()
         assert len(await locate(it)) == 1
+
+
+TORTURE = Path(__file__).parent.parent / "torture" / "valid" / "other_schemes_in_addresses.sip"
+
+
+async def test_addresses_of_foreign_schemes_are_never_bound(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        host = it.network.host("192.0.2.77")
+        socket = await host.udp(("192.0.2.77", 5070))
+        for uri, expected in ((b"sip:hall.example.net", 403), (f"sip:{HOST}".encode(), 416)):
+            socket.send_nowait(TORTURE.read_bytes().replace(b"sip:hall.example.net", uri), (SERVER, 5060))
+            await socket.readable()
+            datagram = socket.recv_nowait()
+            assert datagram is not None
+            assert datagram.data.startswith(f"SIP/2.0 {expected} ".encode())
+        socket.close()
+        assert not it.of(Registered)
+        assert not it.of(ActorCrashed)
+
+
+async def test_a_refresh_that_keeps_the_tag_of_the_answer_is_taken(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy)
+        line.to = line.response.to
+        await line.refresh()
+        assert (line.status, line.response.to_tag) == (200, line.to.tag)

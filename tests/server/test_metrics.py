@@ -55,6 +55,37 @@ def test_refusals_alerts_and_crashes_are_counted() -> None:
     assert samples["offhook_actor_crashes_total",] == 1
 
 
+def registered(*, refreshed: bool) -> events.Registered:
+    return events.Registered(
+        **BASE,
+        domain="acme",
+        aor="sip:ann@acme.sip.example.test",
+        contact="sip:ann@192.0.2.1",
+        expires_s=3600,
+        refreshed=refreshed,
+        transport="UDP",
+        source="192.0.2.1",
+    )
+
+
+def test_bindings_are_counted_as_they_come_and_go() -> None:
+    gone = events.Unregistered(
+        **BASE, domain="acme", aor="sip:ann@acme.sip.example.test", contact="sip:ann@192.0.2.1", reason="expired"
+    )
+    samples = heard(
+        registered(refreshed=False),
+        registered(refreshed=False),
+        registered(refreshed=True),
+        gone,
+        events.RegistrationRefused(**BASE, domain="acme", status=423, source="192.0.2.1"),
+    )
+    assert samples["offhook_bindings",] == 1
+    assert samples["offhook_registrations_total", "new"] == 2
+    assert samples["offhook_registrations_total", "refreshed"] == 1
+    assert samples["offhook_unregistrations_total", "expired"] == 1
+    assert samples["offhook_registrations_refused_total", "423"] == 1
+
+
 def test_webhooks_are_counted_by_purpose_and_class_of_answer() -> None:
     samples = heard(
         events.WebhookRequested(

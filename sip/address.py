@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -10,7 +11,7 @@ import attrs
 from .errors import BadHeader, BadUri
 from .grammar import LWS, QUOTED, TOKEN, parse_digits, quote, split_commas, unquote
 from .params import NO_PARAMS, Params
-from .uri import Uri
+from .uri import KEPT_LENGTH, Uri
 
 # name-addr    = [ display-name ] LAQUOT addr-spec RAQUOT
 # display-name = *(token LWS) / quoted-string
@@ -35,6 +36,10 @@ class NameAddr:
     @classmethod
     def parse(cls, text: str, name: str = "Address") -> NameAddr:
         """Read one value of the header called `name`. Raises `BadHeader`."""
+        return _kept(text, name) if len(text) <= KEPT_LENGTH else cls._read(text, name)
+
+    @classmethod
+    def _read(cls, text: str, name: str) -> NameAddr:
         value = text.strip(LWS)
         match = _NAME_ADDR.fullmatch(value)
         if match is not None:
@@ -101,6 +106,8 @@ class NameAddr:
         display = "" if self.display is None else f"{_written(self.display)} "
         return f"{display}<{self.uri}>{self.params}"
 
+
+_kept = lru_cache(maxsize=4096)(NameAddr._read)  # From and To of a dialog are the same in each of its messages
 
 STAR: Final = NameAddr(Uri(scheme="", opaque="*"))
 """What `Contact: *` reads as."""

@@ -10,7 +10,7 @@ from .errors import SipError
 from .fields import CSeq
 from .headers import Headers
 from .ids import stateless_tag
-from .message import Request, Response
+from .message import Request, Response, carry_views
 from .tokens import Method, reason_phrase
 from .uri import Uri
 from .via import Via
@@ -79,7 +79,9 @@ def respond(
     if content_type is not None:
         lines.append(("Content-Type", content_type))
     lines.append(("Content-Length", str(len(body))))
-    return Response(status, reason_phrase(status) if reason is None else reason, Headers(lines), body)
+    made = Response(status, reason_phrase(status) if reason is None else reason, Headers(lines), body)
+    carry_views(made, request, "vias", "from_", "call_id", "cseq")
+    return made
 
 
 def ack_for(invite: Request, response: Response) -> Request:

@@ -7,8 +7,6 @@ passed `validate_request` or `validate_response` no view raises.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import attrs
 
 from .address import STAR, NameAddr, parse_addresses
@@ -33,6 +31,7 @@ from .fields import (
 )
 from .grammar import CALL_ID
 from .headers import Headers
+from .lazy import lazy
 from .uri import Uri
 from .via import Via, parse_vias
 
@@ -48,7 +47,7 @@ class Message:
     headers: Headers
     body: bytes
 
-    @cached_property
+    @lazy
     def vias(self) -> tuple[Via, ...]:
         """All Vias, topmost first; at least one."""
         vias = tuple(via for line in self.headers.all("via") for via in parse_vias(line))
@@ -61,11 +60,11 @@ class Message:
         """The topmost Via."""
         return self.vias[0]
 
-    @cached_property
+    @lazy
     def from_(self) -> NameAddr:
         return NameAddr.parse(self._one("From"), "From")
 
-    @cached_property
+    @lazy
     def to(self) -> NameAddr:
         return NameAddr.parse(self._one("To"), "To")
 
@@ -79,24 +78,24 @@ class Message:
         """`None` outside a dialog."""
         return self.to.tag
 
-    @cached_property
+    @lazy
     def call_id(self) -> str:
         value = self._one("Call-ID")
         if CALL_ID.fullmatch(value) is None:
             raise BadHeader("Call-ID", value)
         return value
 
-    @cached_property
+    @lazy
     def cseq(self) -> CSeq:
         return CSeq.parse(self._one("CSeq"))
 
-    @cached_property
+    @lazy
     def max_forwards(self) -> int | None:
         """Hops left; `None` when the sender set no limit (RFC 2543 peers), which counts as 70 (RFC 3261 16.3)."""
         value = self._one_or_none("Max-Forwards")
         return None if value is None else parse_max_forwards(value)
 
-    @cached_property
+    @lazy
     def contacts(self) -> tuple[NameAddr, ...]:
         """All Contacts; `(STAR,)` for `Contact: *`."""
         lines = self.headers.all("contact")
@@ -112,20 +111,20 @@ class Message:
         contacts = self.contacts
         return None if not contacts or contacts[0].is_star else contacts[0]
 
-    @cached_property
+    @lazy
     def routes(self) -> tuple[NameAddr, ...]:
         return self._addresses("Route")
 
-    @cached_property
+    @lazy
     def record_routes(self) -> tuple[NameAddr, ...]:
         return self._addresses("Record-Route")
 
-    @cached_property
+    @lazy
     def paths(self) -> tuple[NameAddr, ...]:
         """Proxies that a request to a registered contact must visit (RFC 3327)."""
         return self._addresses("Path")
 
-    @cached_property
+    @lazy
     def media_type(self) -> MediaType | None:
         """Content-Type with its parameters."""
         value = self._one_or_none("Content-Type")
@@ -137,117 +136,117 @@ class Message:
         media_type = self.media_type
         return None if media_type is None else media_type.essence
 
-    @cached_property
+    @lazy
     def content_length(self) -> int | None:
         """The header's value; the body itself is always whole. `None` when a datagram had none."""
         value = self._one_or_none("Content-Length")
         return None if value is None else parse_seconds("Content-Length", value)
 
-    @cached_property
+    @lazy
     def require(self) -> tuple[str, ...]:
         return parse_tokens("Require", self.headers.split("require"))
 
-    @cached_property
+    @lazy
     def proxy_require(self) -> tuple[str, ...]:
         return parse_tokens("Proxy-Require", self.headers.split("proxy-require"))
 
-    @cached_property
+    @lazy
     def supported(self) -> tuple[str, ...]:
         return parse_tokens("Supported", self.headers.split("supported"))
 
-    @cached_property
+    @lazy
     def unsupported(self) -> tuple[str, ...]:
         return parse_tokens("Unsupported", self.headers.split("unsupported"))
 
-    @cached_property
+    @lazy
     def allow(self) -> tuple[str, ...]:
         return parse_tokens("Allow", self.headers.split("allow"))
 
-    @cached_property
+    @lazy
     def content_encoding(self) -> tuple[str, ...]:
         """Codings applied to the body, in lower case; `identity` is none."""
         codings = parse_tokens("Content-Encoding", self.headers.split("content-encoding"))
         return tuple(coding.lower() for coding in codings if coding.lower() != "identity")
 
-    @cached_property
+    @lazy
     def accept(self) -> tuple[MediaType, ...] | None:
         """Media ranges that may be answered with; `None` when nothing is said, () when nothing is accepted (20.1)."""
         if "accept" not in self.headers:
             return None
         return tuple(MediaType.parse(value, "Accept") for value in self.headers.split("accept") if value)
 
-    @cached_property
+    @lazy
     def expires(self) -> int | None:
         """Seconds."""
         value = self._one_or_none("Expires")
         return None if value is None else parse_seconds("Expires", value)
 
-    @cached_property
+    @lazy
     def min_expires(self) -> int | None:
         """Seconds (20.23)."""
         value = self._one_or_none("Min-Expires")
         return None if value is None else parse_seconds("Min-Expires", value)
 
-    @cached_property
+    @lazy
     def session_expires(self) -> SessionExpires | None:
         value = self._one_or_none("Session-Expires")
         return None if value is None else SessionExpires.parse(value)
 
-    @cached_property
+    @lazy
     def min_se(self) -> MinSE | None:
         value = self._one_or_none("Min-SE")
         return None if value is None else MinSE.parse(value)
 
-    @cached_property
+    @lazy
     def retry_after(self) -> RetryAfter | None:
         value = self._one_or_none("Retry-After")
         return None if value is None else RetryAfter.parse(value)
 
-    @cached_property
+    @lazy
     def reasons(self) -> tuple[Reason, ...]:
         """One for each protocol (RFC 3326)."""
         return tuple(Reason.parse(value) for value in self.headers.split("reason"))
 
-    @cached_property
+    @lazy
     def user_to_user(self) -> tuple[UserToUser, ...]:
         return tuple(UserToUser.parse(value) for value in self.headers.split("user-to-user"))
 
-    @cached_property
+    @lazy
     def rack(self) -> RAck | None:
         value = self._one_or_none("RAck")
         return None if value is None else RAck.parse(value)
 
-    @cached_property
+    @lazy
     def rseq(self) -> int | None:
         value = self._one_or_none("RSeq")
         return None if value is None else parse_rseq(value)
 
-    @cached_property
+    @lazy
     def event(self) -> Event | None:
         value = self._one_or_none("Event")
         return None if value is None else Event.parse(value)
 
-    @cached_property
+    @lazy
     def subscription_state(self) -> SubscriptionState | None:
         value = self._one_or_none("Subscription-State")
         return None if value is None else SubscriptionState.parse(value)
 
-    @cached_property
+    @lazy
     def replaces(self) -> Replaces | None:
         value = self._one_or_none("Replaces")
         return None if value is None else Replaces.parse(value)
 
-    @cached_property
+    @lazy
     def refer_to(self) -> NameAddr | None:
         value = self._one_or_none("Refer-To")
         return None if value is None else NameAddr.parse(value, "Refer-To")
 
-    @cached_property
+    @lazy
     def referred_by(self) -> NameAddr | None:
         value = self._one_or_none("Referred-By")
         return None if value is None else NameAddr.parse(value, "Referred-By")
 
-    @cached_property
+    @lazy
     def timestamp(self) -> str | None:
         value = self._one_or_none("Timestamp")
         return None if value is None else parse_timestamp(value)
@@ -269,6 +268,13 @@ class Message:
         return tuple(address for line in self.headers.all(name) for address in parse_addresses(line, name))
 
 
+def carry_views(made: Message, source: Message, *names: str) -> None:
+    """Let `made`, whose headers of these views are `source`'s word for word, have what was read of them there."""
+    for name in names:
+        if name in source.__dict__:
+            made.__dict__[name] = source.__dict__[name]
+
+
 def _body_headers(headers: Headers, body: bytes, content_type: str | None) -> Headers:
     headers = headers.without("Content-Type") if content_type is None else headers.with_("Content-Type", content_type)
     if "Content-Length" in headers:
@@ -287,7 +293,7 @@ class Request(Message):
     headers: Headers = attrs.field(default=Headers(), eq=_without_length)
     body: bytes = b""
 
-    @cached_property
+    @lazy
     def uri(self) -> Uri:
         return Uri.parse(self.request_uri)
 

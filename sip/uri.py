@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -12,6 +13,9 @@ import attrs
 from .errors import BadUri
 from .grammar import HOST, PORT, PORT_MAX
 from .params import NO_PARAMS, Params
+
+KEPT_LENGTH: Final = 256
+"""The last URIs up to this length are kept as they were read: each message of a call brings the same few."""
 
 _UNRESERVED = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED = r"%[0-9A-Fa-f]{2}"
@@ -81,6 +85,10 @@ class Uri:
     @classmethod
     def parse(cls, text: str) -> Uri:
         """Read a URI. Raises `BadUri`."""
+        return _kept(text) if len(text) <= KEPT_LENGTH else cls._read(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Uri:
         start = _SCHEME.match(text)
         if start is None:
             raise BadUri(text)
@@ -221,6 +229,9 @@ class Uri:
             self.port,
             self.opaque,
         )
+
+
+_kept = lru_cache(maxsize=4096)(Uri._read)
 
 
 def parse_host(text: str, context: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -131,6 +132,7 @@ def parse_vias(text: str) -> list[Via]:
     return [Via.parse(piece) for piece in pieces]
 
 
+@lru_cache(maxsize=4096)
 def _address_key(host: str) -> str:
     """Addresses in one form, an IPv4 address that came through an IPv6 socket as plain IPv4."""
     try:

@@ -72,7 +72,9 @@ def stamp(request: Request, remote: Address) -> Request:
         if key_of(name) == "via":
             lines[at] = (name, _with_first(value, stamped))
             break
-    return request.with_headers(Headers.from_lines(tuple(lines)))
+    made = request.with_headers(Headers.from_lines(tuple(lines)))
+    made.__dict__["vias"] = (stamped, *request.vias[1:])  # as the lines now say
+    return made
 
 
 def _stamped(via: Via, remote: Address) -> Via:

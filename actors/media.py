@@ -60,9 +60,8 @@ class _Negotiation:
     offered: SessionDescription | None = None
     """Our offer that is not answered yet."""
 
-    def answer(self, offer: bytes) -> tuple[bytes, Agreed]:
+    def answer(self, theirs: SessionDescription) -> tuple[bytes, Agreed]:
         """Our answer to the peer's offer. Raises MediaError, and then nothing has changed."""
-        theirs = sdp.parse(offer)
         description, agreed = sdp.answer(theirs, self.local)
         if self.said is not None and description != self.said:
             # Another description of the same session counts one up, the same one does not (RFC 3264 section 8).
@@ -150,18 +149,18 @@ class MediaActor(Actor[MediaCommand]):
         policy = message.policy
         spec = LegSpec(name=self.mailbox.name, bind_host=policy.bind_host, silent_after_s=policy.silent_after_s)
         try:
-            if message.offer is not None:
-                sdp.parse(message.offer)  # a peer that cannot be understood needs no ports
+            # Read first: a peer that cannot be understood needs no ports.
+            offer = None if message.offer is None else sdp.parse(message.offer)
             leg = await self.plane.open(spec, self)
         except (MediaError, TransportError) as error:
             message.reply.fail(error)
             return
         negotiation = _Negotiation(self._local_media(leg, policy), policy.signalled_from)
         try:
-            if message.offer is None:
+            if offer is None:
                 description = negotiation.offer()
             else:
-                description, agreed = negotiation.answer(message.offer)
+                description, agreed = negotiation.answer(offer)
                 leg.apply(SetRemote(agreed, policy.signalled_from))
         except MediaError as error:
             leg.close()
@@ -186,7 +185,7 @@ class MediaActor(Actor[MediaCommand]):
     def _reoffer(self, message: Reoffer) -> None:
         negotiation = self._negotiated()
         try:
-            description, agreed = negotiation.answer(message.offer)
+            description, agreed = negotiation.answer(sdp.parse(message.offer))
         except MediaError as error:
             message.reply.fail(error)
             return
@@ -218,6 +217,7 @@ class MediaActor(Actor[MediaCommand]):
     def last_words(self) -> None:
         if self.leg is not None:
             self.leg.close()
+            self.leg = None  # leg and actor know each other: parted, both go at once and not by a collection
 
     def _open_leg(self) -> PlaneLeg:
         if self.leg is None:

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+from functools import lru_cache
 
 import attrs
 
@@ -167,6 +168,7 @@ class SourceLock:
         return float("inf")
 
 
+@lru_cache(maxsize=4096)
 def plain_host(host: str) -> str:
     """An address literal in the one spelling that sockets report; what is none stays as it is."""
     try:

@@ -40,7 +40,7 @@ def sign(token: str, url: str, parameters: Iterable[tuple[str, str]] = (), *, al
     """
     pairs = sorted({(name, value) for name, value in parameters}, key=_bytes)
     message = signed_url(url) + "".join(name + value for name, value in pairs)
-    digest = hmac.new(token.encode(), message.encode("utf-8", "surrogatepass"), algorithm).digest()
+    digest = hmac.digest(token.encode(), message.encode("utf-8", "surrogatepass"), algorithm)
     return base64.b64encode(digest).decode("ascii")
 
 

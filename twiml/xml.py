@@ -92,6 +92,8 @@ def read(data: bytes, *, charset: str | None = None, max_bytes: int = MAX_BYTES)
     except ExpatError as error:
         reason = str(error).partition(":")[0]
         raise NotWellFormed(f"not well-formed XML: {reason}", line=error.lineno, column=error.offset + 1) from error
+    finally:
+        builder.place = _nowhere  # parser and builder know each other: parted, both go at once
     assert builder.root is not None  # expat refuses a document without an element
     return builder.root
 

@@ -127,7 +127,8 @@ class BeatLeg:
         self._settle()
 
     async def wait_closed(self) -> None:
-        await self._done.wait()
+        if not self._done.is_set():  # mostly it is: without a recording nothing is waited for
+            await self._done.wait()
 
     def broke(self, error: Exception) -> None:
         """The plane has caught `error` from this leg: out with it, and nobody else."""
@@ -142,6 +143,7 @@ class BeatLeg:
     def shut(self) -> None:
         """Mark closed and free the ports; the plane's part of `close` and `broke`."""
         self.closed = True
+        self._inlets = ()
         self.ports.close()
 
     def _send(self, socket: UdpSocket, data: bytes, remote: tuple[str, int]) -> None:

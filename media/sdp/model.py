@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
 
 import attrs
 
@@ -81,6 +82,14 @@ class Origin:
     network: str = "IN"
 
 
+@lru_cache(maxsize=1024)
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 @attrs.frozen
 class Connection:
     """A c= line (section 5.7); a multicast address carries its /TTL and /count along."""
@@ -97,10 +106,7 @@ class Connection:
     @property
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """The address; None when it is a name or carries a multicast suffix."""
-        try:
-            return ipaddress.ip_address(self.address)
-        except ValueError:
-            return None
+        return _ip(self.address)
 
     @property
     def on_hold(self) -> bool:
@@ -147,13 +153,15 @@ _STATIC = {
 }
 
 
+_DIRECTIONS = {str(direction): direction for direction in Direction}
+
+
 def _first(attributes: Iterable[Attribute], name: str) -> Attribute | None:
     return next((attribute for attribute in attributes if attribute.name == name), None)
 
 
 def _direction(attributes: Iterable[Attribute]) -> Direction | None:
-    names = {str(direction): direction for direction in Direction}
-    return next((names[attribute.name] for attribute in attributes if attribute.name in names), None)
+    return next((_DIRECTIONS[each.name] for each in attributes if each.name in _DIRECTIONS), None)
 
 
 @attrs.frozen
@@ -189,7 +197,7 @@ class Media:
         """What the stream itself says; None leaves it to the session."""
         return _direction(self.attributes)
 
-    @property
+    @cached_property
     def codecs(self) -> tuple[Codec, ...]:
         """The RTP payload formats in order of preference; words that are no payload type are passed over."""
         maps = _by_payload_type(self.values("rtpmap"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -33,8 +34,11 @@ _TIME = re.compile(r"([0-9]{1,20}) ([0-9]{1,20})")
 _BLANKS = re.compile(r"[ \t]+")
 
 
+@lru_cache(maxsize=32)
 def parse(data: bytes | str) -> SessionDescription:
     """Read a description or raise SdpError.
+
+    The last ones are kept: an offer is read when its call is admitted, and again when its media is opened.
 
     Lenient: bare LF as line end, blanks at the end of lines, more than one between the words of o=, c=, t= and m=,
     blanks in the user name of o=, empty lines at the end, any order within a section, and a missing s=, t= or c= line.

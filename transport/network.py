@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import attrs
@@ -40,6 +41,7 @@ def family_of(host: str) -> int:
     return IPV6 if ":" in host else IPV4
 
 
+@lru_cache(maxsize=4096)
 def is_numeric(host: str) -> bool:
     """Whether `host` is an IP address (brackets and `%scope` allowed) and so needs no lookup."""
     try:

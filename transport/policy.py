@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .errors import AddressNotAllowed
 from .network import bare
@@ -19,6 +20,7 @@ def parse_networks(texts: Iterable[str]) -> tuple[IpNetwork, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
+@lru_cache(maxsize=4096)
 def effective_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """The address that packets to a numeric host end up at: an IPv4 one that is wrapped in IPv6 is unwrapped.
 

@@ -6,7 +6,7 @@ import secrets
 import select
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, TypeVar
 
 import attrs
 import trio
@@ -122,7 +122,9 @@ class RtpPorts:
 
         Raises NoFreePorts, and AddressUnavailable when `host` is not an address of this machine.
         """
-        book = self._by_host.setdefault(host, _Ports(self.ports.even_ports()))
+        book = self._by_host.get(host)
+        if book is None:
+            book = self._by_host[host] = _Ports(self.ports.even_ports())
         taken_by_others: list[int] = []
         try:
             while True:
@@ -160,13 +162,6 @@ class RtpPorts:
         self._by_host[host].cooling.append((trio.current_time() + COOLING_S, port))
 
 
-@runtime_checkable
-class HasDescriptor(Protocol):
-    """A socket that the kernel can watch; those of the fake network are looked at instead."""
-
-    def fileno(self) -> int: ...
-
-
 @attrs.define(eq=False)
 class Readiness(Generic[T]):
     """Watches many sockets at the price of one: all descriptors sit in one epoll, which is itself waited for.
@@ -180,8 +175,8 @@ class Readiness(Generic[T]):
 
     def add(self, socket: UdpSocket, owner: T) -> None:
         """Watch `socket`; `ready` then gives `owner` for it."""
-        if isinstance(socket, HasDescriptor):
-            descriptor = socket.fileno()
+        descriptor = _descriptor(socket)
+        if descriptor is not None:
             self._epoll.register(descriptor, select.EPOLLIN)
             self._owners[descriptor] = owner
         else:
@@ -189,10 +184,11 @@ class Readiness(Generic[T]):
 
     def remove(self, socket: UdpSocket) -> None:
         """Watch it no longer; to be called before it is closed."""
-        if self._unwatched.pop(socket, None) is None and isinstance(socket, HasDescriptor):
-            descriptor = socket.fileno()
-            if self._owners.pop(descriptor, None) is not None:
-                self._epoll.unregister(descriptor)
+        descriptor = _descriptor(socket)
+        if descriptor is None:
+            self._unwatched.pop(socket, None)
+        elif self._owners.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
 
     def ready(self) -> list[T]:
         """The owners whose sockets may have something now; never waits."""
@@ -211,3 +207,9 @@ class Readiness(Generic[T]):
     def close(self) -> None:
         if not self._epoll.closed:
             self._epoll.close()
+
+
+def _descriptor(socket: UdpSocket) -> int | None:
+    """What the kernel can watch; None for a socket of the fake network, which is looked at instead."""
+    fileno: Callable[[], int] | None = getattr(socket, "fileno", None)
+    return None if fileno is None else fileno()

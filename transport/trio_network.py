@@ -237,14 +237,15 @@ class TrioNetwork:
     async def udp(
         self, address: Address, *, receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES, max_datagram: int = 65_535
     ) -> TrioUdpSocket:
-        await trio.lowlevel.checkpoint()
+        # No checkpoint: nothing here waits, and each call opens two of these.
         host, port = _bindable("UDP", address)
-        sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
+        family = family_of(host)
+        sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
-            if sock.family == socket.AF_INET6:
+            if family == IPV6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if is_wildcard(host) and sock.family == socket.AF_INET6:
+            if is_wildcard(host) and family == IPV6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             elif is_wildcard(host):
                 sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)

@@ -35,21 +35,15 @@ class Actor(abc.ABC, Generic[M]):
                         # More is due at once: others get their turn, and a stuck timer cannot hang the process.
                         await trio.lowlevel.checkpoint()
                 else:
-                    await self._dispatch(message)
+                    # After a fault it stays in hand: the guard fails its question and names it in the log.
+                    self.mailbox.in_hand = message
+                    await self.handle(message)
+                    self.mailbox.in_hand = None
             # The decision to end and the closing happen without an await between them: whoever posts later gets
             # ActorGone, and nobody's message disappears in a mailbox that is never read.
             self.mailbox.close()
         finally:
             self.last_words()
-
-    async def _dispatch(self, message: M) -> None:
-        self.mailbox.in_hand = message
-        try:
-            await self.handle(message)
-        except BaseException:
-            # Left in hand: the guard fails its question and names it in the log.
-            raise
-        self.mailbox.in_hand = None
 
     async def started(self) -> None:
         """Runs once before the first message."""

@@ -26,6 +26,9 @@ class Status(enum.Enum):
     FAILED = "failed"
     CANCELED = "canceled"
 
+    # Members are singletons, so identity is the hash; Enum's own is a Python call.
+    __hash__ = object.__hash__
+
     @property
     def public(self) -> CallStatus:
         """As applications read it."""

@@ -123,11 +123,12 @@ class Courier:
         if given is not None and given.alive:
             return given
         hop = out.hop
-        if is_numeric(hop.host):
-            check_allowed(hop.host, self.resolver.allowed)
-        if hop.transport == "UDP" and is_numeric(hop.host) and len(render(out.request)) <= DATAGRAM_MAX:
+        if not is_numeric(hop.host):
+            return None
+        check_allowed(hop.host, self.resolver.allowed)
+        if hop.transport == "UDP" and _fits_a_datagram(out.request):
             return self._udp_flow((hop.host, hop.port or hop.default_port))
-        if hop.transport == "TCP" and is_numeric(hop.host):
+        if hop.transport == "TCP":
             connection = self.connections.find((hop.host, hop.port or hop.default_port))
             return connection.flow if connection is not None else None
         return None
@@ -170,9 +171,11 @@ class Courier:
         fitting = [each for each in self._udp if family_of(each.local[0]) == family]
         if not fitting:
             return None
-        source = self.network.source_for(remote[0])
-        best = next((each for each in fitting if each.local[0] == source), None)
-        best = best or next((each for each in fitting if is_wildcard(each.local[0])), fitting[0])
+        best = fitting[0]
+        if len(fitting) > 1:
+            source = self.network.source_for(remote[0])
+            suited = next((each for each in fitting if each.local[0] == source), None)
+            best = suited or next((each for each in fitting if is_wildcard(each.local[0])), best)
         return best.flow_to(remote)
 
     def _send(self, out: SendRequest, flow: Flow, failed: Ref[LegMessage] | None) -> None:
@@ -235,6 +238,16 @@ class Courier:
         if is_wildcard(host):
             host = self.network.source_for(remote) if remote is not None else self.network.source_for("192.0.2.1")
         return contact(host, bound[1], hop.transport, user)
+
+
+def _fits_a_datagram(request: Request) -> bool:
+    """Whether a request is short enough for UDP; told without rendering it where every character is one byte."""
+    size = len(request.method) + len(request.request_uri) + len(request.body) + len("  SIP/2.0\r\n\r\n")
+    for name, value in request.headers.lines:
+        if not value.isascii():
+            return len(render(request)) <= DATAGRAM_MAX
+        size += len(name) + len(value) + len(": \r\n")
+    return size <= DATAGRAM_MAX
 
 
 def _real(flow: object) -> Flow:

@@ -85,7 +85,7 @@ async def guard(
     Cancellation passes through. With REPORT `on_down` is called exactly once, with the error or None after a normal
     end; with RESTART it is called once after a normal end.
     """
-    count = CrashCount(allowance)
+    count: CrashCount | None = None
     while True:
         error: Exception | None = None
         try:
@@ -110,6 +110,7 @@ async def guard(
             if on_down is not None:
                 on_down(Down(mailbox.name, error))
             return
+        count = count or CrashCount(allowance)
         delay = count.crashed(trio.current_time())
         if delay is None:
             mailbox.close()

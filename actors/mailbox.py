@@ -71,8 +71,11 @@ class Reply(Generic[T]):
 
     async def wait(self, within: float = math.inf) -> T:
         """The answer; raises what the asked actor failed with, or `NoReply` after `within` seconds."""
-        with trio.move_on_after(within):
+        if within == math.inf:
             await self._event.wait()
+        else:
+            with trio.move_on_after(within):
+                await self._event.wait()
         if not self._event.is_set():
             raise NoReply(self.name, within)
         if self._error is not None:
@@ -148,7 +151,9 @@ class Mailbox(Generic[M]):
     def __init__(self, name: str, capacity: int) -> None:
         self.name = name
         self.capacity = capacity
-        self._send, self._receive = trio.open_memory_channel[M](capacity)
+        # Not open_memory_channel[M](capacity): each call of a subscripted function costs more than the channel.
+        channel: tuple[trio.MemorySendChannel[M], trio.MemoryReceiveChannel[M]] = trio.open_memory_channel(capacity)
+        self._send, self._receive = channel
         self.ref: Ref[M] = Ref(self._send, name)
         self.in_hand: M | None = None
         """The message being handled; its question fails when the handler raises."""
@@ -169,7 +174,7 @@ class Mailbox(Generic[M]):
         The message that is there wins over a timer that is due, but a full mailbox cannot starve the timer: the
         caller's `wake_at` is looked at after each message.
         """
-        if until <= trio.current_time():
+        if until != math.inf and until <= trio.current_time():
             # A due timer goes first: inputs can then never postpone it for ever.
             return None
         try:

@@ -231,6 +231,8 @@ def method_of(text: str) -> Method:
 
 def same_place(one: str, other: str) -> bool:
     """Whether two URLs name the same document, whatever their query, user and fragment."""
+    if one == other:
+        return True
     left, right = urlsplit(one), urlsplit(other)
     return (left.scheme, left.hostname, left.port, left.path or "/") == (
         right.scheme,

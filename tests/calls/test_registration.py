@@ -23,7 +23,11 @@ from offhook.actors.messages.events import (
 from offhook.actors.messages.registrar import Evict, Locate, Located
 from offhook.server.config import CredentialSettings
 from offhook.sip.bindings import Binding
+from offhook.sip.build import request as build_request
 from offhook.sip.message import Response
+from offhook.sip.parse import parse_datagram
+from offhook.sip.render import render
+from offhook.sip.via import Via
 from offhook.testing.ids import CountingIds
 from offhook.testing.network import Conditions
 from offhook.testing.phone import Phone, open_phone
@@ -318,3 +322,29 @@ async def test_a_refresh_that_keeps_the_tag_of_the_answer_is_taken(autojump_cloc
         line.to = line.response.to
         await line.refresh()
         assert (line.status, line.response.to_tag) == (200, line.to.tag)
+
+
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("PUBLISH", 405)])
+async def test_outside_of_dialogs_register_is_among_what_is_allowed(
+    autojump_clock: MockClock, tmp_path: Path, method: str, status: int
+) -> None:
+    async with office(tmp_path) as it:
+        request = build_request(
+            method,
+            f"sip:{HOST}",
+            via=Via.parse("SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK1;rport"),
+            from_=f"<{ALICE}>;tag=1",
+            to=f"<sip:{HOST}>",
+            call_id="c1",
+            cseq=1,
+        )
+        socket = await it.network.host("10.0.0.9").udp(("10.0.0.9", 5060))
+        socket.send_nowait(render(request), (SERVER, 5060))
+        await socket.readable()
+        datagram = socket.recv_nowait()
+        assert datagram is not None
+        response = parse_datagram(datagram.data)
+        assert isinstance(response, Response)
+        assert response.status == status
+        assert response.allow == ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE", "REGISTER")
+        socket.close()

@@ -113,7 +113,7 @@ def parse_target(url: str) -> Target:
     userinfo, at, location = parts.netloc.rpartition("@")
     shown, authority = _host(host, location, port)
     path = quote(parts.path or "/", safe=SAFE)
-    if "?" in text.partition("#")[0]:
+    if parts.query:  # a bare "?" is left out: the official SDKs lose it when they check the signature
         path = f"{path}?{quote(parts.query, safe=SAFE)}"
     user, _, password = userinfo.partition(":")
     return Target(

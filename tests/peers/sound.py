@@ -78,7 +78,7 @@ def likeness(part: Samples, whole: Samples) -> float:
     return find(part, whole).likeness
 
 
-def share_found(part: Samples, whole: Samples) -> float:
+def share_found(part: Samples, whole: Samples, alike: float = ALIKE) -> float:
     """Which share of `part`, piece by piece and silence left out, is in `whole`, in the same order and at its place.
 
     For what went through a playout buffer: on a busy machine its delay changes by a frame now and then, which takes
@@ -93,7 +93,7 @@ def share_found(part: Samples, whole: Samples) -> float:
         for spot in [find(piece, whole)]
     ]
     place = float(numpy.median([shift for _, shift in found])) if found else 0.0
-    good = [alike > ALIKE and abs(shift - place) <= WANDER_S * RATE_HZ for alike, shift in found]
+    good = [likeness > alike and abs(shift - place) <= WANDER_S * RATE_HZ for likeness, shift in found]
     return sum(good) / max(1, len(good))
 
 

@@ -57,6 +57,8 @@ class BeatPlane:
     _legs: dict[BeatLeg, None] = attrs.field(factory=dict, init=False)
     _coupled: dict[BeatLeg, BeatLeg] = attrs.field(factory=dict, init=False)
     _readiness: Readiness[Inlet] = attrs.field(factory=Readiness, init=False)
+    _opened: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set when a leg is opened: wakes the beat that sleeps without any."""
 
     async def open(self, spec: LegSpec, listener: LegListener) -> BeatLeg:
         ports = await self.ports.open(spec.bind_host)
@@ -68,6 +70,7 @@ class BeatPlane:
         )
         leg = BeatLeg(self, spec, listener, ports, session)
         self._legs[leg] = None
+        self._opened.set()
         for inlet in leg.inlets:
             self._readiness.add(inlet.socket, inlet)
         return leg
@@ -114,9 +117,17 @@ class BeatPlane:
             await self._beat()
 
     async def _beat(self) -> None:
+        while True:
+            while not self._legs:
+                self._opened = trio.Event()
+                await self._opened.wait()
+            await self._beat_while_needed()
+
+    async def _beat_while_needed(self) -> None:
+        """Beat until the last leg is gone: a server without calls sleeps."""
         start = trio.current_time()
         done = 0
-        while True:
+        while self._legs:
             await self._read_until(start + (done + 1) * FRAME_S)
             now = trio.current_time()
             # A clock that is woken exactly at its time may read a hair less.

@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from offhook.actors.guard import Policy, open_nest
@@ -100,6 +101,22 @@ async def test_packets_keep_to_the_beat_for_ten_minutes_without_drift(rig: BeatR
     assert times[-1] - times[0] == pytest.approx(0.02 * (len(times) - 1), abs=1e-6)
     assert times[-1] - start == pytest.approx(600, abs=0.021)
     leg.close()
+
+
+async def test_without_legs_the_beat_sleeps_and_with_the_next_one_it_wakes(
+    rig: BeatRig, autojump_clock: MockClock
+) -> None:
+    times = packet_times(rig)
+    for _ in range(2):
+        leg, _, _ = await call(rig)
+        await trio.sleep(1)
+        leg.close()
+        assert len(times) == pytest.approx(50, abs=2)
+        times.clear()
+        await trio.sleep(1)
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.lowlevel.current_statistics().seconds_to_next_deadline > 0.1
+    assert times == []
 
 
 @pytest.mark.parametrize("late_beats", [7, LONGEST_LAG - 1])

@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from offhook.actors.bus import Gap, Subscription
-from offhook.actors.messages.events import AlertRaised, BusEvent, CallEnded
+from offhook.actors.messages.events import AlertRaised, BusEvent, CallEnded, VerbStarted
 from offhook.media.rtp import RtpPacket
 from offhook.media.rtp import parse as parse_rtp
 from offhook.media.speech import Speech
@@ -92,6 +92,11 @@ class World:
             self.seen.append(heard)
         return [event for event in self.seen if isinstance(event, kind)]
 
+    async def verb(self, name: str) -> None:
+        """Wait until a verb of that name has begun, if none has yet."""
+        while name not in [event.verb for event in self.of(VerbStarted)]:
+            await self.event(VerbStarted)
+
     async def ends(self, count: int) -> list[CallEnded]:
         """The first `count` ends of calls, in order."""
         while len(self.of(CallEnded)) < count:
@@ -125,9 +130,9 @@ class World:
         notice = self.server.tree.services.announcer.error_notice.samples
         return self.has_heard(call, notice[:-UNHEARD_BYTES])
 
-    async def idle(self) -> None:
-        """After the last call and the timers of its transactions (32 s): nothing is left of them."""
-        await trio.sleep(40)
+    async def idle(self, after_s: float = 40) -> None:
+        """After the last call and the timers of its transactions (32 s each): nothing is left of them."""
+        await trio.sleep(after_s)
         tree = self.server.tree
         registry = tree.services.registry
         assert registry.calls == {}

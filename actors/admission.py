@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from ..media.errors import MediaError, SecureMediaNotAccepted, SecureMediaRequired
+from ..media.errors import MediaError, SdpError, SecureMediaNotAccepted, SecureMediaRequired
 from ..media.sdp.negotiate import LocalMedia, Policy, answer
 from ..media.sdp.parse import parse as parse_sdp
 from ..sip.digest import DigestServer, Outcome
@@ -221,7 +221,7 @@ def _check_media(request: Request, domain: DomainRecord, transport: str) -> Refu
     except SecureMediaRequired as error:
         return Refused(488, "Secure media required", alert=Alert(32208, str(error)), domain=domain)
     except MediaError as error:
-        alert = Alert(32102, str(error)) if error.status == 400 else None
+        alert = Alert(error.alert, str(error)) if isinstance(error, SdpError) else None
         warning = getattr(error, "warning", None)
         headers = (("Warning", f'{warning} offhook "{_quotable(str(error))}"'),) if warning else ()
         return Refused(error.status, headers=headers, alert=alert, domain=domain)

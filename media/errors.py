@@ -61,9 +61,8 @@ class AudioTooLong(BadAudio):
 
 
 class SdpError(MediaError):
-    """A session description that does not follow RFC 8866."""
+    """A session description that does not follow RFC 8866. The request around it may be sound: 488, not 400."""
 
-    status = 400
     alert = 32102
 
     def __init__(self, reason: str, line: int | None = None) -> None:

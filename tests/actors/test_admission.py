@@ -292,8 +292,8 @@ def test_a_plain_domain_takes_no_secure_media() -> None:
     assert decision.reason == "Secure media not accepted"
 
 
-def test_a_session_description_that_cannot_be_read_is_400() -> None:
-    assert refused(decide(invite(body="v=0\r\nrubbish\r\n"))) == (400, 32102)
+def test_a_session_description_that_cannot_be_read_is_488() -> None:
+    assert refused(decide(invite(body="v=0\r\nrubbish\r\n"))) == (488, 32102)
 
 
 def test_an_empty_session_description_is_400() -> None:

@@ -127,7 +127,7 @@ HEAD = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\n"
 def test_what_is_wrong_is_named_with_its_line(text: str, line: int | None) -> None:
     with pytest.raises(SdpError) as caught:
         sdp.parse(text.encode())
-    assert (caught.value.status, caught.value.alert) == (400, 32102)
+    assert (caught.value.status, caught.value.alert) == (488, 32102)
     if line is not None:
         assert caught.value.line == line
         assert f"line {line}" in str(caught.value)

@@ -22,6 +22,10 @@ OK, FAILED, MISCONFIGURED = 0, 1, 2
 """Exit statuses."""
 FILES = 65_536
 """Descriptors asked for: a bridged call takes four sockets."""
+COLLECTIONS = 5_000, 5, 200
+"""When cyclic garbage is looked for (`gc.set_threshold`). Seldom: a call that ends leaves no cycles, while a search
+through everything that lives stops the beat, 0.1 s when many calls do. By Python's defaults it took a tenth of the CPU
+(docs/performance.md)."""
 
 
 async def run(config: Config) -> int:
@@ -33,6 +37,7 @@ async def run(config: Config) -> int:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_server(config) as server, trio.open_nursery() as nursery:
                 gc.collect()
+                gc.set_threshold(*COLLECTIONS)
                 gc.freeze()  # what is there now stays: later collections need not look at it again
                 nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope)
                 await server.wait()

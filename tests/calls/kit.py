@@ -201,6 +201,7 @@ async def world(
     config: Config | None = None,
     speech: Speech | None = None,
     others: dict[str, str] | None = None,
+    addresses: tuple[str, ...] = (),
     **domain: object,
 ) -> AsyncIterator[World]:
     """A server at 10.0.0.1, a phone at 10.0.0.2, the application at 10.0.0.3. Use with `autojump_clock`."""
@@ -209,7 +210,7 @@ async def world(
     fake, web = FakeSpeech(), CustomerApp()
     timers = timers or Timers()
     parts = Parts(
-        network=network.host(SERVER),
+        network=network.host(SERVER, *addresses),
         ids=CountingIds("server"),
         speech=speech or fake,
         timers=timers,

@@ -15,11 +15,13 @@ from offhook.media.sources import Clip
 from offhook.sip.dialog.events import Cause
 from offhook.sip.message import Response
 from offhook.testing.listen import beep_in
+from offhook.testing.network import Sent
 from offhook.testing.phone import PhoneCall
 from offhook.testing.speech import tone, wav
 from offhook.testing.web import Answer, Asked, twiml
 
-from .kit import ACCOUNT, BASE, World, world
+from .kit import ACCOUNT, BASE, PHONE, RTP_FROM, World, world
+from .peer import udp_peer
 
 HANGUP = twiml("<Hangup/>")
 
@@ -577,3 +579,39 @@ async def test_a_caller_who_hangs_up_in_the_beep_leaves_nothing_to_keep(
         assert [asked.params["RecordingStatus"] for asked in it.web.asked("/recording")] == ["absent"]
         assert list(it.server.tree.services.recordings.list()) == []
         assert it.server.tree.services.recordings.drafts() == ()
+
+
+async def test_where_no_sound_arrives_at_all_no_silence_ends_a_recording(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with world(tmp_path) as it, udp_peer(it.network) as peer:
+        it.web.on("/done", HANGUP)
+        it.web.on(
+            "/voice",
+            twiml(
+                '<Say>Hi</Say><Pause length="2"/><Record action="/done" playBeep="false" timeout="3" maxLength="9"/>'
+            ),
+        )
+        await peer.up()
+        await it.verb("Record")
+        started = trio.current_time()
+        await peer.asked("BYE")
+        assert trio.current_time() - started == pytest.approx(9, abs=0.1)
+
+
+async def test_sound_that_comes_and_goes_while_the_application_thinks_ends_no_call(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """A phone that sends nothing in its silences, say: each end of a silence is news that nobody waits for."""
+
+    def holes(sent: Sent) -> bool:
+        return sent.source[0] == PHONE and sent.target[1] >= RTP_FROM and sent.at % 0.3 < 0.26
+
+    async with world(tmp_path) as it:
+        it.web.on("/next", twiml("<Say>Still here</Say>", delay_s=14))
+        call = await answered(it, twiml("<Say>Hi</Say><Redirect>/next</Redirect>"))
+        it.network.lose(holes, 100_000)
+        await call.over()
+        [ended] = await it.ends(1)
+        assert (ended.status, ended.cause) == ("completed", "document-ended")
+        assert [spoken.text for spoken in it.speech.spoken] == ["Hi", "Still here"]

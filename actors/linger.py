@@ -8,10 +8,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import TypeAlias, assert_never
 
 import attrs
+import structlog
 import trio
 
 from ..sip.message import Request, Response
@@ -23,6 +25,8 @@ from .messages.leg import Incoming, LegMessage, LegOrder, TransmitFailed
 from .registry import Registry
 
 CAPACITY = 1024
+
+log = structlog.get_logger(__name__)
 
 
 @attrs.frozen
@@ -77,15 +81,22 @@ class Linger(Actor[LingerMessage]):
         return len(self.held.by_key)
 
     async def handle(self, message: LingerMessage) -> None:
-        now = trio.current_time()
+        # What comes from the network must not count as a crash, or a few packets could end the server.
+        try:
+            self._take(message, trio.current_time())
+        except Exception as error:
+            log.error("message could not be handled", actor=self.mailbox.name, exc_info=error)
+
+    def _take(self, message: LingerMessage, now: float) -> None:
         match message:
             case Incoming():
                 transaction = self.held.by_key.get(transaction_key(message.message))
                 if transaction is not None:
-                    self._step(transaction, transaction.receive(message.message, message.flow, now))
+                    self._drive(transaction, partial(transaction.receive, message.message, message.flow, now))
             case TransmitFailed():
                 for key in tuple(self.held.by_branch.get(message.branch, ())):
-                    self._step(self.held.by_key[key], self.held.by_key[key].transport_failed(now))
+                    transaction = self.held.by_key[key]
+                    self._drive(transaction, partial(transaction.transport_failed, now))
             case Wake():
                 pass
             case LegOrder():
@@ -106,12 +117,15 @@ class Linger(Actor[LingerMessage]):
             if transaction.wake_at() > now:
                 self._schedule(transaction)
                 continue
-            try:
-                self._step(transaction, transaction.wake(now))
-            except Exception:
-                # The poison goes, the others stay: this task serves every call that has just ended.
-                self._forget(transaction)
-                raise
+            self._drive(transaction, partial(transaction.wake, now))
+
+    def _drive(self, transaction: Lingering, act: Callable[[], Iterable[TransactionOutput]]) -> None:
+        """One step of a transaction. One that raises goes, the others stay: this task serves every call that ended."""
+        try:
+            self._step(transaction, act())
+        except Exception as error:
+            log.error("a lingering transaction is dropped", key=str(transaction.key), exc_info=error)
+            self._forget(transaction)
 
     def _keep(self, transaction: Lingering) -> None:
         if transaction.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import attrs
 import pytest
@@ -13,7 +14,7 @@ from offhook.actors.courier import Courier
 from offhook.actors.guard import open_nest
 from offhook.actors.linger import Held, Linger, LingerMessage
 from offhook.actors.mailbox import Mailbox
-from offhook.actors.messages.leg import TransmitFailed
+from offhook.actors.messages.leg import Incoming, TransmitFailed
 from offhook.actors.registry import Registry
 from offhook.sip.message import Message
 from offhook.sip.transaction.events import Flow, TransactionOutput
@@ -109,10 +110,31 @@ async def test_a_transaction_that_raises_goes_and_the_others_stay(autojump_clock
         linger = Linger(box, courier, registry, held)
         nest.start_made(box, lambda: Linger(box, courier, registry, held))
         now = trio.current_time()
-        bad, good = Ticking(("a", "BYE"), 1, now + 1, poison=True), Ticking(("b", "BYE"), 1, now + 2)
-        linger.adopt([bad, good])
+        # More than a service may crash in a minute: none of them counts.
+        bad = [Ticking((f"a{index}", "BYE"), 1, now + 1, poison=True) for index in range(10)]
+        good = Ticking(("b", "BYE"), 1, now + 2)
+        linger.adopt([*bad, good])
         await trio.sleep(5)
         assert good.woken == [pytest.approx(now + 2)]
+        assert len(linger) == 0
+
+
+async def test_a_message_that_cannot_be_read_ends_nothing(autojump_clock: MockClock) -> None:
+    registry = Registry()
+    box: Mailbox[LingerMessage] = Mailbox("linger", 64)
+    held = Held()
+    async with trio.open_nursery() as nursery, open_nest("nest") as nest:
+        courier = await started(nursery, registry)
+        linger = Linger(box, courier, registry, held)
+        nest.start_made(box, lambda: Linger(box, courier, registry, held))
+        good = Ticking(("b", "BYE"), 1, trio.current_time() + 2)
+        linger.adopt([good])
+        poison: Any = object()
+        for _ in range(10):
+            box.ref.post(Incoming(poison, poison, 0.0))
+            box.ref.post(poison)
+        await trio.sleep(5)
+        assert len(good.woken) == 1
         assert len(linger) == 0
 
 

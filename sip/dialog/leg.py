@@ -17,8 +17,10 @@ from ..build import respond
 from ..errors import SipError
 from ..ids import Ids
 from ..message import Message, Request
+from ..transaction.absorber import Absorber
 from ..transaction.events import Flow, Lingering, SendResponse
 from ..transaction.invite_client import InviteClient
+from ..transaction.invite_server import InviteServer
 from .config import HeaderItems, LegConfig
 from .course import Course
 from .events import (
@@ -166,7 +168,9 @@ class Leg:
         handed: list[Lingering] = []
         first = self._course.uac
         for transaction in self._line.transactions.take_all():
-            if not isinstance(transaction, InviteClient) or not orphaned(transaction):
+            if isinstance(transaction, InviteServer) and transaction.accepted:
+                handed.append(Absorber(transaction.key, transaction.wake_at()))
+            elif not isinstance(transaction, InviteClient) or not orphaned(transaction):
                 handed.append(transaction)
             elif first is not None and first.client is transaction:
                 settled = first.state not in (UacState.CALLING, UacState.PROCEEDING, UacState.CANCEL_HELD)

@@ -115,6 +115,11 @@ class InviteServer(Machine[Input]):
         """A final response has been given."""
         return self.state is not State.PROCEEDING
 
+    @property
+    def accepted(self) -> bool:
+        """A 2xx has been given; copies of the INVITE are absorbed."""
+        return self.state is State.ACCEPTED
+
     def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionOutput]:
         """Take a copy of the INVITE, or an ACK with this transaction's key."""
         if not isinstance(message, Request):

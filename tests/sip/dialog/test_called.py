@@ -22,6 +22,8 @@ from offhook.sip.dialog.events import (
 )
 from offhook.sip.dialog.leg import Leg
 from offhook.sip.machine import OutOfTurn
+from offhook.sip.transaction.absorber import Absorber
+from offhook.sip.transaction.key import server_key
 from tests.sip.dialog.pair import ANSWER, OFFER, TCP, requests, responses
 from tests.sip.dialog.peer import CallingPeer
 
@@ -152,6 +154,20 @@ def test_a_refusal_ends_the_leg_and_waits_for_its_ack_outside_of_it() -> None:
     assert kept.receive(ack, peer.flow, 0.1) == []
     assert kept.wake(5.1) == []
     assert kept.finished
+
+
+def test_copies_of_an_answered_invite_are_absorbed_after_the_leg_without_keeping_it() -> None:
+    peer = up()
+    peer.send(peer.next("BYE"))
+    assert peer.ours.finished
+    kept = {transaction.key: transaction for transaction in peer.ours.linger()}
+    absorber = kept[server_key(peer.invite)]
+    assert isinstance(absorber, Absorber)
+    assert absorber.wake_at() == 32.0
+    assert absorber.receive(peer.invite, peer.flow, 1.0) == absorber.transport_failed(1.0) == []
+    assert (absorber.wake(31.9), absorber.finished) == ([], False)
+    assert (absorber.wake(32.0), absorber.finished) == ([], True)
+    assert absorber.wake_at() == math.inf
 
 
 def test_a_cancel_gets_200_and_the_invite_487() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from offhook.sip.dialog.events import Answer, Bye, LegAnswered, LegOffered, SendRequest
+from offhook.sip.dialog.events import Answer, Bye, LegAnswered, LegOffered
 from offhook.sip.message import Request
 from offhook.sip.params import Params
 from offhook.sip.transaction.events import SendRequest

@@ -9,7 +9,8 @@ import attrs
 from ..sip.message import Request
 from ..store.records import DomainRecord
 from ..transport.flow import Flow
-from ..twiml.params import CallFacts, CallStatus, SipFacts
+from ..twiml.nouns import CallEvent, Method
+from ..twiml.params import API_VERSION, CallFacts, CallStatus, Direction, SipFacts
 from .messages.media import MediaPolicy
 from .settings import Settings
 
@@ -36,7 +37,9 @@ class Identity:
     """Address it came to."""
     passed_headers: tuple[tuple[str, str], ...] = ()
     """The X- headers and User-to-User of the INVITE, names as received."""
-    direction: str = "inbound"
+    direction: Direction = "inbound"
+    parent_sid: str | None = None
+    """Call SID of the call that dialled this one."""
 
     @classmethod
     def of_invite(cls, sid: str, domain: DomainRecord, request: Request, flow: Flow, username: str | None) -> Identity:
@@ -62,7 +65,8 @@ class Identity:
             from_=self.from_,
             to=self.to,
             status=status,
-            direction="inbound",
+            direction=self.direction,
+            parent_call_sid=self.parent_sid,
             sip=SipFacts(
                 call_id=self.sip_call_id,
                 domain=self.sip_domain,
@@ -77,14 +81,48 @@ class Identity:
         """What our 200 carries beside the session description."""
         return ((f"{settings.header_prefix}CallSid", self.sid),)
 
-    def media_policy(self, settings: Settings) -> MediaPolicy:
+    def child(self, sid: str, *, from_: str, to: str) -> Identity:
+        """A call that this one dials."""
+        return attrs.evolve(
+            self,
+            sid=sid,
+            from_=from_,
+            to=to,
+            direction="outbound-dial",
+            parent_sid=self.sid,
+            sip_call_id="",
+            username=None,
+            passed_headers=(),
+        )
+
+    def invite_headers(self, settings: Settings) -> tuple[tuple[str, str], ...]:
+        """What an INVITE of ours says about the call."""
+        prefix = settings.header_prefix
+        return (
+            (f"{prefix}ApiVersion", API_VERSION),
+            (f"{prefix}AccountSid", self.account),
+            (f"{prefix}CallSid", self.sid),
+        )
+
+    def media_policy(self, settings: Settings, host: str | None = None, peer: str | None = None) -> MediaPolicy:
+        """How media is described and bound: at `host` (where the signalling came to, when not given)."""
+        host = host or self.local_host
         return MediaPolicy(
-            bind_host=settings.media_bind_host or self.local_host,
-            advertised_host=settings.advertised_host or self.local_host,
-            signalled_from=self.remote_host,
+            bind_host=settings.media_bind_host or host,
+            advertised_host=settings.advertised_host or host,
+            signalled_from=peer if self.parent_sid is not None else self.remote_host,
             session_name=settings.session_name,
             silent_after_s=settings.media_timeout_s,
         )
+
+
+@attrs.frozen
+class ChildCallbacks:
+    """Whom a child's status is told."""
+
+    url: str
+    method: Method
+    events: tuple[CallEvent, ...]
 
 
 def passed_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

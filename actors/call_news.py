@@ -25,8 +25,80 @@ from .registry import CallView
 from .services import Services
 
 
+class CallReporter:
+    """What the two kinds of calls tell in the same way. Nothing here waits."""
+
+    services: Services
+    identity: Identity
+    record: CallRecord
+
+    def view(self) -> CallView:
+        """The picture for whoever lists the live calls."""
+        record = self.record
+        return CallView(
+            sid=record.sid,
+            account=record.account_sid,
+            direction=record.direction,
+            from_=record.from_,
+            to=record.to,
+            status=record.status,
+            started_at=record.started_at,
+            domain=self.identity.domain.name,
+            answered_at=record.answered_at,
+        )
+
+    def digit(self, digit: str, duration_ms: int) -> None:
+        self.services.bus.publish(
+            DigitsHeard(
+                at=self.services.now_utc(),
+                account=self.identity.account,
+                call_sid=self.identity.sid,
+                digits=digit,
+                duration_ms=duration_ms,
+            )
+        )
+
+    def quality(self, stats: Quality) -> None:
+        self.services.bus.publish(
+            QualityMeasured(
+                at=self.services.now_utc(),
+                account=self.identity.account,
+                call_sid=self.identity.sid,
+                codec=stats.codec,
+                packets_sent=stats.packets_sent,
+                packets_received=stats.packets_received,
+                packets_lost=stats.packets_lost,
+                jitter_ms=stats.jitter_ms,
+                mos=stats.mos,
+            )
+        )
+
+    def down(self, down: Down) -> None:
+        """The call itself has ended; its last words have been said."""
+        if down.error is not None:
+            self.crashed(down)
+
+    def crashed(self, down: Down) -> None:
+        """An actor of the call has crashed."""
+        self.services.bus.publish(
+            ActorCrashed(
+                at=self.services.now_utc(),
+                account=self.identity.account,
+                actor=down.name,
+                error=f"{type(down.error).__name__}: {down.error}",
+                call_sid=self.identity.sid,
+            )
+        )
+
+    def _write(self) -> None:
+        self.services.journal.write_call(self.record)
+        entry = self.services.registry.calls.get(self.identity.sid)
+        if entry is not None:
+            entry.view = self.view()
+
+
 @attrs.define(eq=False)
-class CallNews:
+class CallNews(CallReporter):
     """Speaks for one call. Nothing here waits."""
 
     services: Services
@@ -48,21 +120,6 @@ class CallNews:
             started_at=self.started_at,
             domain_sid=who.domain.sid,
             sip_call_id=who.sip_call_id,
-        )
-
-    def view(self) -> CallView:
-        """The picture for whoever lists the live calls."""
-        record = self.record
-        return CallView(
-            sid=record.sid,
-            account=record.account_sid,
-            direction=record.direction,
-            from_=record.from_,
-            to=record.to,
-            status=record.status,
-            started_at=record.started_at,
-            domain=self.identity.domain.name,
-            answered_at=record.answered_at,
         )
 
     def started(self) -> None:
@@ -115,52 +172,3 @@ class CallNews:
             )
         )
         self.notifications.completed(state, sip_status, at)
-
-    def digit(self, digit: str, duration_ms: int) -> None:
-        self.services.bus.publish(
-            DigitsHeard(
-                at=self.services.now_utc(),
-                account=self.identity.account,
-                call_sid=self.identity.sid,
-                digits=digit,
-                duration_ms=duration_ms,
-            )
-        )
-
-    def quality(self, stats: Quality) -> None:
-        self.services.bus.publish(
-            QualityMeasured(
-                at=self.services.now_utc(),
-                account=self.identity.account,
-                call_sid=self.identity.sid,
-                codec=stats.codec,
-                packets_sent=stats.packets_sent,
-                packets_received=stats.packets_received,
-                packets_lost=stats.packets_lost,
-                jitter_ms=stats.jitter_ms,
-                mos=stats.mos,
-            )
-        )
-
-    def down(self, down: Down) -> None:
-        """The call itself has ended; its last words have been said."""
-        if down.error is not None:
-            self.crashed(down)
-
-    def crashed(self, down: Down) -> None:
-        """An actor of the call has crashed."""
-        self.services.bus.publish(
-            ActorCrashed(
-                at=self.services.now_utc(),
-                account=self.identity.account,
-                actor=down.name,
-                error=f"{type(down.error).__name__}: {down.error}",
-                call_sid=self.identity.sid,
-            )
-        )
-
-    def _write(self) -> None:
-        self.services.journal.write_call(self.record)
-        entry = self.services.registry.calls.get(self.identity.sid)
-        if entry is not None:
-            entry.view = self.view()

@@ -16,6 +16,7 @@ from .call_identity import Identity
 from .call_news import CallNews
 from .call_state import CallState, Status
 from .dialog import LegActor, leg_mailbox
+from .messages.call import LegNews
 from .notifications import Notifications
 from .services import Services
 
@@ -43,7 +44,7 @@ def inbound_call(
     leg = LegActor(
         leg_mailbox(sid),
         Leg.called(request, config, services.ids),
-        box.ref,
+        lambda fact: box.ref.post(LegNews(fact)),
         services.courier,
         services.registry,
         services.linger,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import assert_never
 
 import attrs
@@ -14,8 +14,7 @@ from ..transport.flow import Connection, Flow
 from .actor import Actor
 from .courier import Courier
 from .linger import Linger
-from .mailbox import ActorGone, Mailbox, Ref
-from .messages.call import CallMessage, LegNews
+from .mailbox import Mailbox
 from .messages.leg import Incoming, LegMessage, LegOrder, TransmitFailed
 from .registry import Registry
 
@@ -31,7 +30,8 @@ class LegActor(Actor[LegMessage]):
     """
 
     leg: Leg
-    call: Ref[CallMessage]
+    tell: Callable[[LegFact], None]
+    """Takes what the leg has to say to its call; never waits."""
     courier: Courier
     registry: Registry
     linger: Linger
@@ -94,7 +94,7 @@ class LegActor(Actor[LegMessage]):
 
     def _carry_out(self, outputs: Iterable[LegOutput]) -> None:
         for fact in self._transmit(outputs):
-            self.call.post(LegNews(fact))
+            self.tell(fact)
 
     def _transmit(self, outputs: Iterable[LegOutput]) -> list[LegFact]:
         """Send what is to be sent, in order; what is left are the facts."""
@@ -112,6 +112,3 @@ class LegActor(Actor[LegMessage]):
 
 def leg_mailbox(call_sid: str) -> Mailbox[LegMessage]:
     return Mailbox(f"leg of {call_sid}", CAPACITY)
-
-
-__all__ = ["CAPACITY", "ActorGone", "LegActor", "leg_mailbox"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 import structlog
@@ -22,7 +22,6 @@ from ..media.sdp.model import SessionDescription
 from ..media.sdp.negotiate import Agreed, LocalMedia
 from ..transport.errors import TransportError
 from .actor import Actor
-from .mailbox import Ref
 from .messages.media import (
     Couple,
     GetLeg,
@@ -87,6 +86,12 @@ class _Negotiation:
         return sdp.accept(self.offered, sdp.parse(answer), self.local)
 
 
+class Listener(Protocol):
+    """Whom a media actor tells; mostly the `Ref` of its call."""
+
+    def post(self, message: MediaEvent) -> None: ...
+
+
 @attrs.define(eq=False)
 class MediaActor(Actor[MediaCommand]):
     """The media of one leg (policy REPORT). It is also the plane's listener: events go straight to the call.
@@ -95,7 +100,7 @@ class MediaActor(Actor[MediaCommand]):
     """
 
     plane: MediaPlane
-    owner: Ref[MediaEvent]
+    owner: Listener
     """The call."""
     ids: MediaIds
     leg: PlaneLeg | None = None

@@ -9,8 +9,8 @@ import structlog
 
 from ..store.records import WebhookTarget
 from ..transport.webhook import CallSession, Purpose, Reply
-from ..twiml.params import status_parameters
-from .call_identity import Identity
+from ..twiml.params import CallStatus, status_parameters
+from .call_identity import ChildCallbacks, Identity
 from .call_state import CallState
 from .mailbox import ActorGone, MailboxFull, Ref
 from .messages.lifecycle import Stop
@@ -52,7 +52,7 @@ class Notifications:
     def completed(self, state: CallState, sip_status: int | None, at: datetime.datetime) -> None:
         """The status callback of an inbound call: one, at its end."""
         domain = self.identity.domain
-        if domain.status_callback_url is None:
+        if domain.status_callback_url is None or self.identity.parent_sid is not None:
             return
         facts = self.identity.facts(state.status.public)
         params = status_parameters(
@@ -60,6 +60,27 @@ class Notifications:
         )
         self._sequence += 1
         self.tell(domain.status_callback_url, domain.status_callback_method, params, purpose="status-callback")
+
+    def child_event(
+        self,
+        callbacks: ChildCallbacks,
+        status: CallStatus,
+        at: datetime.datetime,
+        *,
+        duration_s: float,
+        sip_status: int | None,
+        final: bool,
+    ) -> None:
+        """A status callback of a dialled call."""
+        params = status_parameters(
+            self.identity.facts(status),
+            at=at,
+            sequence=self._sequence,
+            duration_s=duration_s if final else None,
+            sip_response_code=sip_status if final else None,
+        )
+        self._sequence += 1
+        self.tell(callbacks.url, callbacks.method, params, purpose="status-callback", final=final)
 
     def close(self) -> None:
         """Nothing more will be told; what has been is still delivered."""

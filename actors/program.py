@@ -18,6 +18,7 @@ from ..transport.errors import WebhookFailed
 from ..twiml.answering import Answering
 from ..twiml.nouns import Method
 from ..twiml.params import call_parameters
+from ..twiml.places import Place
 from ..twiml.program import Program, Source
 from ..twiml.steps import (
     Alert,
@@ -64,8 +65,6 @@ class ProgramActor(Actor[ProgramFact]):
     identity: Identity
     stage: Stage
     core: Program
-    functions: dict[str, WebhookTarget]
-    """Host names that stand for functions."""
 
     @classmethod
     def of_call(
@@ -81,8 +80,25 @@ class ProgramActor(Actor[ProgramFact]):
             if fallback is None
             else Source(url_of(fallback, "fallback", functions), method_of(domain.voice_fallback_method)),
         )
-        stage = Stage(services, identity, call, box, notifications)
-        return cls(box, services, identity, stage, core, functions)
+        stage = Stage(services, identity, call, box, notifications, functions)
+        return cls(box, services, identity, stage, core)
+
+    @classmethod
+    def of_child(
+        cls,
+        services: Services,
+        identity: Identity,
+        call: Ref[CallMessage],
+        notifications: Notifications,
+        url: str,
+        method: Method,
+        functions: dict[str, WebhookTarget],
+    ) -> ProgramActor:
+        """The screening document of a dialled call, which is up already."""
+        box: Mailbox[ProgramFact] = Mailbox(f"program of {identity.sid}", FACTS)
+        core = Program(Source(url, method), None, answered=True, place=Place.SCREENING)
+        stage = Stage(services, identity, call, box, notifications, functions, answered=True)
+        return cls(box, services, identity, stage, core)
 
     async def run(self) -> None:
         try:
@@ -126,7 +142,7 @@ class ProgramActor(Actor[ProgramFact]):
         asked = Asked(
             call_sid=self.identity.sid,
             account=self.identity.account,
-            target=self.functions.get(urlsplit(step.url).hostname or "", step.url),
+            target=self.stage.functions.get(urlsplit(step.url).hostname or "", step.url),
             method=step.method,
             purpose=PURPOSES[step.purpose],
             params=(),

@@ -312,7 +312,7 @@ class Phone:
         leg = LegActor(
             Mailbox(f"{self.name}'s leg {self._count}", 1024),
             Leg.calling(config, self.ids),
-            box.ref,
+            lambda fact: box.ref.post(LegNews(fact)),
             self.courier,
             self.registry,
             self.linger,

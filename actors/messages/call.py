@@ -1,7 +1,4 @@
-"""To and from a call: what its program asks of it, and what it tells its program.
-
-What concerns audio only is the media order or event itself (`media/events.py`), passed through by the call.
-"""
+"""To a call: what its program asks (`call_requests`), its leg and its media tell; and what it tells its program."""
 
 from __future__ import annotations
 
@@ -14,70 +11,27 @@ from ...media.events import (
     AudioLost,
     DigitHeard,
     MediaEvent,
-    Play,
     Played,
-    Record,
     RecordingDone,
-    SendDigits,
     SpeechStarted,
     SpeechStopped,
-    StopPlaying,
-    StopRecording,
-    WatchSpeech,
 )
+from ...media.plane import PlaneLeg
 from ...sip.dialog.events import LegFact
-from ..mailbox import Reply
+from ..call_identity import ChildCallbacks, Identity
+from ..mailbox import Ref, Reply
+from .call_requests import (
+    AnswerCall,
+    AudioOrder,
+    CallOver,
+    HangUp,
+    Listen,
+    ProgramEnded,
+    ProgramRequest,
+    RefuseCall,
+)
+from .child import ChildFact, ChildInput
 from .lifecycle import Down
-
-
-class CallOver(Exception):
-    """The call ended before what was asked of it could be done."""
-
-
-# --- program to call -------------------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class AnswerCall:
-    """Pick up. Answered once the dialog is confirmed; fails with `CallOver` when the call ends first."""
-
-    reply: Reply[None]
-
-
-@attrs.frozen
-class RefuseCall:
-    """Do not pick up: answer the INVITE with this status."""
-
-    status: int
-    reason: str
-    busy: bool
-    """Whether the call's status becomes `busy`, else `no-answer`."""
-
-
-@attrs.frozen
-class Listen:
-    """Whether keys are wanted now: what is pressed while nobody listens is not kept."""
-
-    on: bool
-
-
-@attrs.frozen
-class HangUp:
-    """End the call in order."""
-
-    reason: str
-
-
-@attrs.frozen
-class ProgramEnded:
-    """The program has nothing more to do."""
-
-    how: str
-
-
-AudioOrder: TypeAlias = Play | StopPlaying | SendDigits | Record | StopRecording | WatchSpeech
-ProgramRequest: TypeAlias = AnswerCall | RefuseCall | Listen | HangUp | ProgramEnded | AudioOrder
-
 
 # --- others to call --------------------------------------------------------------------------------------------
 
@@ -89,7 +43,38 @@ class LegNews:
     fact: LegFact
 
 
-CallMessage: TypeAlias = ProgramRequest | LegNews | MediaEvent | Down
+@attrs.frozen
+class MakeChild:
+    """Program to call: start a child call in the call's nest; the answer is its handle."""
+
+    number: int
+    identity: Identity
+    callbacks: ChildCallbacks | None
+    reply: Reply[Ref[ChildInput]]
+
+
+@attrs.frozen
+class CoupleWith:
+    """Program to call: let the caller and this leg hear each other."""
+
+    peer: PlaneLeg
+
+
+@attrs.frozen
+class Separate:
+    """Program to call: undo that."""
+
+
+@attrs.frozen
+class OpenEarly:
+    """Program to call: give the caller a session before the answer (183), so that there is something to hear."""
+
+    reply: Reply[None]
+
+
+DialRequest: TypeAlias = MakeChild | CoupleWith | Separate | OpenEarly
+
+CallMessage: TypeAlias = ProgramRequest | DialRequest | LegNews | MediaEvent | ChildFact | Down
 """Media posts its events as they are."""
 
 
@@ -104,5 +89,33 @@ class CallHungUp:
 
 
 ProgramFact: TypeAlias = (
-    CallHungUp | Played | DigitHeard | SpeechStarted | SpeechStopped | RecordingDone | AudioArrived | AudioLost
+    CallHungUp
+    | Played
+    | DigitHeard
+    | SpeechStarted
+    | SpeechStopped
+    | RecordingDone
+    | AudioArrived
+    | AudioLost
+    | ChildFact
 )
+
+__all__ = [
+    "AnswerCall",
+    "AudioOrder",
+    "CallHungUp",
+    "CallMessage",
+    "CallOver",
+    "CoupleWith",
+    "DialRequest",
+    "HangUp",
+    "LegNews",
+    "Listen",
+    "MakeChild",
+    "OpenEarly",
+    "ProgramEnded",
+    "ProgramFact",
+    "ProgramRequest",
+    "RefuseCall",
+    "Separate",
+]

@@ -10,6 +10,7 @@ import attrs
 
 from ...media.events import Play, Played, StopPlaying
 from ...media.sources import Source
+from ...store.records import WebhookTarget
 from ...twiml.params import CallFacts, CallStatus
 from ..call_identity import Identity
 from ..mailbox import ActorGone, Mailbox, Ref, Reply
@@ -34,6 +35,8 @@ class Stage:
     call: Ref[CallMessage]
     mailbox: Mailbox[ProgramFact]
     notifications: Notifications
+    functions: dict[str, WebhookTarget]
+    """Host names that stand for functions of an embedding program."""
     answered: bool = False
     over: bool = False
     """Whether the call is known to have ended."""

@@ -54,6 +54,7 @@ from .call_identity import Identity
 from .call_media import CallMedia, NoDescription
 from .call_news import CallNews
 from .call_state import CallState, Input
+from .child_setup import child_of_call
 from .dialog import LegActor
 from .guard import Nest, open_nest
 from .mailbox import ActorGone, Mailbox, Ref, Reply
@@ -65,16 +66,22 @@ from .messages.call import (
     CallHungUp,
     CallMessage,
     CallOver,
+    CoupleWith,
+    DialRequest,
     HangUp,
     LegNews,
     Listen,
+    MakeChild,
+    OpenEarly,
     ProgramEnded,
     ProgramFact,
     RefuseCall,
+    Separate,
 )
+from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang
 from .messages.leg import LegOrder
 from .messages.lifecycle import Down
-from .messages.media import MediaCommand
+from .messages.media import Couple, MediaCommand, Uncouple
 from .program import ProgramActor
 from .services import Services
 
@@ -120,6 +127,8 @@ class Call(Actor[CallMessage]):
     """Who asked for the answer and is told when the call is up."""
     _offer: bytes | None = None
     """The caller's session description, until it is answered."""
+    _described: bytes | None = None
+    """Our description, once it is made."""
     _listening: bool = False
     _ending: Input | None = None
     """What the next end of the leg means, where we brought it about."""
@@ -195,6 +204,10 @@ class Call(Actor[CallMessage]):
                 await self._hang_up(message.reason, Input.ENDED)
             case ProgramEnded():
                 await self._hang_up(message.how, Input.ENDED)
+            case MakeChild() | CoupleWith() | Separate() | OpenEarly():
+                await self._on_dial(message)
+            case LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
+                await self._tell_program(message)
             case PlayOrder() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
                 await self._sound(message)
             case _:
@@ -257,10 +270,51 @@ class Call(Actor[CallMessage]):
             reply.set(None)
         else:
             self._waiting.append(reply)
-            if self._media is None:
-                await self._open_media()
+            if len(self._waiting) == 1:
+                described = await self._describe()
+                if described is not None:
+                    await self._order(Answer(described, self.identity.answer_headers(self.services.settings)))
 
-    async def _open_media(self) -> None:
+    async def _on_dial(self, request: DialRequest) -> None:
+        """What a `<Dial>` needs of the call it runs on."""
+        match request:
+            case MakeChild():
+                child = child_of_call(self.services, self.mailbox.ref, request)
+                self._start(child)
+                request.reply.set(child.mailbox.ref)
+            case CoupleWith():
+                await self._to_media(Couple(request.peer))
+            case Separate():
+                await self._to_media(Uncouple())
+            case OpenEarly():
+                await self._open_early(request.reply)
+            case _:
+                assert_never(request)
+
+    async def _open_early(self, reply: Reply[None]) -> None:
+        """A session before the answer (183): the 200 repeats its description."""
+        if self._offer is None or self.state.status.final:
+            # An offer of ours could not be answered before the ACK, and a call that is over wants no session.
+            reply.fail(CallOver())
+        elif self._described is not None:
+            reply.set(None)
+        else:
+            described = await self._describe()
+            if described is None:
+                reply.fail(CallOver())
+            else:
+                await self._order(Ring(183, described))
+                reply.set(None)
+
+    async def _to_media(self, command: MediaCommand) -> None:
+        if self._media is not None:
+            with contextlib.suppress(ActorGone):
+                await self._media.ref.send(command)
+
+    async def _describe(self) -> bytes | None:
+        """Our session description, made once; None after refusing a call that can have no session."""
+        if self._described is not None:
+            return self._described
         box: Mailbox[MediaCommand] = Mailbox(f"media of {self.identity.sid}", MEDIA_CAPACITY)
         actor = MediaActor(box, self.services.plane, self.mailbox.ref, self.services.media_ids)
         self._media = CallMedia(actor.mailbox.ref, self.identity.media_policy(self.services.settings))
@@ -269,8 +323,9 @@ class Call(Actor[CallMessage]):
         if isinstance(described, NoDescription):
             self._ending, self._cause = Input.BROKE, "no-media"
             await self._order(Refuse(described.status))
-        else:
-            await self._order(Answer(described.sdp, self.identity.answer_headers(self.services.settings)))
+            return None
+        self._described = described.sdp
+        return described.sdp
 
     async def _came_up(self, answer: bytes | None) -> None:
         if answer is not None:

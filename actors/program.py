@@ -37,7 +37,8 @@ from .actor import Actor
 from .announcer import PromptFailed
 from .call_identity import Identity
 from .mailbox import ActorGone, Mailbox, Ref
-from .messages.call import CallMessage, ProgramEnded, ProgramFact, RefuseCall
+from .messages.call import CallMessage, ProgramFact
+from .messages.call_requests import ProgramEnded, ProgramRequest, RefuseCall
 from .messages.events import VerbEnded, VerbStarted
 from .notifications import Notifications
 from .services import Services
@@ -80,7 +81,7 @@ class ProgramActor(Actor[ProgramFact]):
             if fallback is None
             else Source(url_of(fallback, "fallback", functions), method_of(domain.voice_fallback_method)),
         )
-        stage = Stage(services, identity, call, box, notifications, functions)
+        stage = Stage(services, identity, call, box, notifications, call, functions)
         return cls(box, services, identity, stage, core)
 
     @classmethod
@@ -88,7 +89,7 @@ class ProgramActor(Actor[ProgramFact]):
         cls,
         services: Services,
         identity: Identity,
-        call: Ref[CallMessage],
+        call: Ref[ProgramRequest],
         notifications: Notifications,
         url: str,
         method: Method,
@@ -97,7 +98,7 @@ class ProgramActor(Actor[ProgramFact]):
         """The screening document of a dialled call, which is up already."""
         box: Mailbox[ProgramFact] = Mailbox(f"program of {identity.sid}", FACTS)
         core = Program(Source(url, method), None, answered=True, place=Place.SCREENING)
-        stage = Stage(services, identity, call, box, notifications, functions, answered=True)
+        stage = Stage(services, identity, call, box, notifications, None, functions, answered=True)
         return cls(box, services, identity, stage, core)
 
     async def run(self) -> None:

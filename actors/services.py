@@ -13,6 +13,7 @@ from ..sip.timers import Timers
 from ..store.recordings import RecordingFiles
 from .announcer import Announcer
 from .courier import Courier
+from .dialling import Dialling
 from .guard import Nest
 from .herald import Herald
 from .journal import Journal
@@ -41,6 +42,7 @@ class Services(Herald):
     courier: Courier
     linger: Linger
     registrar: Ref[RegistrarMessage]
+    dialling: Dialling
     plane: MediaPlane
     media_ids: MediaIds
     announcer: Announcer

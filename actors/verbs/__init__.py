@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
 from ...twiml.steps import Failed, HungUp, Performed
-from ...twiml.verbs import ErrorNotice, Gather, Pause, Play, PlayAudio, Record, Say, Verb
+from ...twiml.verbs import Dial, ErrorNotice, Gather, Pause, Play, PlayAudio, Record, Say, Verb
+from .dial import dial
 from .gather import gather
 from .record import record
 from .speak import error_notice, pause, play, play_audio, say
@@ -24,5 +25,6 @@ PROCEDURES: Final[dict[type[Verb], Procedure]] = {
     ErrorNotice: error_notice,
     Gather: gather,
     Record: record,
+    Dial: dial,
 }
 """What `Redirect`, `Reject` and `Hangup` do is the interpreter's to decide; the others are errors it raises itself."""

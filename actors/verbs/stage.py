@@ -14,7 +14,8 @@ from ...store.records import WebhookTarget
 from ...twiml.params import CallFacts, CallStatus
 from ..call_identity import Identity
 from ..mailbox import ActorGone, Mailbox, Ref, Reply
-from ..messages.call import AnswerCall, CallHungUp, CallMessage, CallOver, ProgramFact, ProgramRequest
+from ..messages.call import CallHungUp, DialRequest, ProgramFact
+from ..messages.call_requests import AnswerCall, CallOver, ProgramRequest
 from ..notifications import Notifications
 from ..services import Services
 
@@ -32,9 +33,11 @@ class Stage:
 
     services: Services
     identity: Identity
-    call: Ref[CallMessage]
+    call: Ref[ProgramRequest]
     mailbox: Mailbox[ProgramFact]
     notifications: Notifications
+    dialler: Ref[DialRequest] | None
+    """The call, when it is one that may dial; a screening document may not."""
     functions: dict[str, WebhookTarget]
     """Host names that stand for functions of an embedding program."""
     answered: bool = False
@@ -53,6 +56,15 @@ class Stage:
         """Give the call an order. Raises CallerLeft when there is no call any more."""
         try:
             await self.call.send(request)
+        except ActorGone:
+            self._left()
+
+    async def ask_dial(self, request: DialRequest) -> None:
+        """Have the call do what a dial needs. Raises CallerLeft when there is no call any more."""
+        if self.dialler is None:
+            raise RuntimeError("a screening document dials: the parser refuses that")
+        try:
+            await self.dialler.send(request)
         except ActorGone:
             self._left()
 

@@ -1,0 +1,150 @@
+"""Where a dialled party is: registered phones, foreign addresses, gateways of trunks. Shared by all calls that dial."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias, assert_never
+
+import attrs
+
+from ..sip.address import NameAddr
+from ..sip.dialog.events import Credentials
+from ..sip.registration import aor_of
+from ..sip.trunks import NoRoute, Trunk, Trunks
+from ..sip.trunks import Why as NoWay
+from ..sip.uri import Uri
+from ..transport.flow import Flow
+from ..twiml.dial_targets import House, TrunkFacts
+from ..twiml.forking_steps import Contact
+from ..twiml.redirection import RedirectRules
+from ..twiml.targets import PhoneNumber, RegisteredUser, SipAddress, Target
+from .mailbox import ActorGone, NoReply, Ref
+from .messages.registrar import Locate, RegistrarMessage
+from .registrar import flow_of
+
+LOCATED_WITHIN_S: Final = 2.0
+
+NOT_ALLOWED: Final = 13224
+"""A number that no trunk takes: nothing is sent."""
+NO_ROOM: Final = 32011
+"""The trunk that would take it cannot now."""
+
+
+@attrs.frozen(kw_only=True)
+class Path:
+    """What reaching a contact takes beside its URI; rides on the core's contacts as `way`."""
+
+    hop: Uri
+    to: NameAddr
+    host: str
+    """Of our From header."""
+    headers: tuple[tuple[str, str], ...] = ()
+    auth: Credentials | None = None
+    flow: Flow | None = None
+    routes: tuple[NameAddr, ...] = ()
+    trunk: str | None = None
+    registered: bool = False
+
+
+@attrs.frozen
+class Nowhere:
+    """The party cannot be reached; nothing is sent."""
+
+    code: int
+    detail: str
+    sip_status: int | None = None
+
+
+Branches: TypeAlias = tuple[tuple[Contact, ...], ...]
+"""Branches ring at once, the contacts of one branch after one another."""
+
+
+@attrs.define(eq=False)
+class Dialling:
+    """One for the process."""
+
+    house: House
+    rules: RedirectRules
+    trunks: Trunks
+    registrar: Ref[RegistrarMessage]
+
+    async def find(self, target: Target, now: float) -> Branches | Nowhere:
+        """The contacts of a party. A call by a trunk counts as one of the trunk's from here on: see `release`."""
+        branch: list[Contact] = []
+        for way in target.ways:
+            headers = (*target.headers, *way.headers)
+            match way:
+                case SipAddress():
+                    branch.append(self._foreign(way, headers))
+                case RegisteredUser():
+                    return await self._registered(way, headers)
+                case PhoneNumber():
+                    return self._by_trunk(way.number, headers, now)
+                case _:
+                    assert_never(way)
+        return (tuple(branch),)
+
+    def release(self, branches: Branches) -> None:
+        """The call that was found these ways is over."""
+        for name in {path_of(contact).trunk for branch in branches for contact in branch}:
+            if name is not None:
+                self.trunks.release(name)
+
+    def _foreign(self, way: SipAddress, headers: tuple[tuple[str, str], ...]) -> Contact:
+        auth = Credentials(way.username, way.password or "") if way.username is not None else None
+        path = Path(hop=way.hop, to=NameAddr(way.uri), host=self.house.names.suffix, headers=headers, auth=auth)
+        return Contact(uri=way.uri, way=path)
+
+    async def _registered(self, way: RegisteredUser, headers: tuple[tuple[str, str], ...]) -> Branches | Nowhere:
+        host = self.house.names.full(way.domain)
+        aor = aor_of(way.user, host)
+        try:
+            located = await self.registrar.ask(lambda reply: Locate(aor, reply), LOCATED_WITHIN_S)
+        except (ActorGone, NoReply) as error:
+            return Nowhere(12400, str(error), 480)
+        bindings = [binding for binding in located.contacts if binding.secure or not way.secure]
+        if not located.contacts:
+            return Nowhere(way.absent, f"{way.user} is not registered with {way.domain}", 480)
+        if not bindings:
+            return Nowhere(32209, f"no phone of {way.user} is registered over TLS", 480)
+        branches: list[tuple[Contact, ...]] = []
+        for binding in bindings:
+            path = Path(
+                hop=binding.target,
+                to=NameAddr(way.uri),
+                host=host,
+                headers=headers,
+                flow=flow_of(binding),
+                routes=() if flow_of(binding) is not None else tuple(binding.path),
+                registered=True,
+            )
+            branches.append((Contact(uri=binding.target, way=path),))
+        return tuple(branches)
+
+    def _by_trunk(self, number: str, headers: tuple[tuple[str, str], ...], now: float) -> Branches | Nowhere:
+        route = self.trunks.route(number, now)
+        if isinstance(route, NoRoute):
+            if route.why is NoWay.NOT_ALLOWED:
+                return Nowhere(NOT_ALLOWED, f"no trunk takes {number}")
+            return Nowhere(NO_ROOM, f"{number} cannot be called now: {route.why.value}", 503)
+        return (tuple(self._gateway(route.trunk, gateway, number, headers) for gateway in route.gateways),)
+
+    def _gateway(self, trunk: Trunk, gateway: Uri, number: str, headers: tuple[tuple[str, str], ...]) -> Contact:
+        uri = Uri.of("sip", number, gateway.host, gateway.port)
+        auth = Credentials(trunk.username, trunk.password or "") if trunk.username is not None else None
+        path = Path(
+            hop=gateway, to=NameAddr(uri), host=self.house.names.suffix, headers=headers, auth=auth, trunk=trunk.name
+        )
+        return Contact(uri=uri, way=path)
+
+
+def path_of(contact: Contact) -> Path:
+    """What this house has put on a contact."""
+    if not isinstance(contact.way, Path):
+        raise TypeError(f"{contact} was not found by this house")
+    return contact.way
+
+
+def trunk_facts(trunks: Trunks, number: str) -> TrunkFacts | None:
+    """What the planner of a dial asks about a number."""
+    trunk = trunks.trunk_of(number)
+    return None if trunk is None else TrunkFacts(caller_id=trunk.caller_id)

@@ -1,0 +1,482 @@
+"""Dial: carries out what the core of `twiml/forking.py` asks for, and tells it what happens.
+
+The core decides who rings, who wins and how it ends; this makes calls, couples media and reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+import attrs
+import structlog
+import trio
+
+from ...media.events import DigitHeard, Play, RecordingDone, StopPlaying
+from ...media.events import Record as RecordOrder
+from ...media.events import StopRecording as StopRecordOrder
+from ...media.plane import PlaneLeg
+from ...media.sources import Tone
+from ...media.tones import ringback
+from ...sip.address import NameAddr
+from ...sip.headers import Headers
+from ...sip.uri import Uri
+from ...twiml.caller_id import Caller
+from ...twiml.dial_result import ChildFacts, dial_parameters, outcome
+from ...twiml.dial_targets import Plan, plan
+from ...twiml.forking import Forking, Verdict
+from ...twiml.forking_steps import (
+    AnswerCaller,
+    Bridge,
+    CancelLeg,
+    ChildChanged,
+    Contact,
+    Dialled,
+    Finished,
+    ForkingStep,
+    HangUpLeg,
+    PassEarlyMedia,
+    PlayRingback,
+    ReleaseLeg,
+    SendDigits,
+    StartChild,
+    StartLeg,
+    StartRecording,
+    StartScreening,
+    StopEarlyMedia,
+    StopRecording,
+    StopRingback,
+    Unbridge,
+    Warn,
+)
+from ...twiml.numbers import party
+from ...twiml.params import rfc2822
+from ...twiml.recording import RecordingFacts, recording_status_parameters, wants_status
+from ...twiml.redirection import NotFollowed, follow
+from ...twiml.steps import Alert, Ending, HungUp, Performed
+from ...twiml.targets import Target
+from ...twiml.verbs import Dial
+from ..call_identity import ChildCallbacks
+from ..dialling import Branches, Nowhere, Path, path_of
+from ..mailbox import ActorGone, NoReply, Ref, Reply
+from ..messages import child as to_child
+from ..messages.call import CoupleWith, MakeChild, OpenEarly, Separate
+from ..messages.call_requests import CallOver, Listen
+from ..messages.child import (
+    ChildInput,
+    ChildScreened,
+    LegFailed,
+    LegGone,
+    LegKeysSent,
+    LegPickedUp,
+    LegRang,
+)
+from ..recordings import keep_recording
+from .stage import CallerLeft, Stage
+
+ANSWERS_WITHIN_S: Final = 5.0
+DEFAULT_TONE: Final = "us"
+FAILURES_TOLD: Final = frozenset((408, 480, 500, 502, 503, 504))
+"""Final responses that say something about the far end's infrastructure (alert 32011)."""
+GATEWAY_FAILED: Final = frozenset((408, 503))
+
+log = structlog.get_logger(__name__)
+
+
+async def dial(stage: Stage, verb: Dial) -> Performed | HungUp:
+    """Call others, connect one of them; ends when the core says so."""
+    services, who = stage.services, stage.identity
+    caller = Caller(from_=who.from_, to=who.to, kind=party(who.from_).kind)
+    planned = plan(verb, caller, services.dialling.house, who.domain.name)
+    for alert in planned.alerts:
+        _alert(stage, alert)
+    return await _Session(stage, verb, planned).run()
+
+
+@attrs.define
+class _Child:
+    """What is known of a child call."""
+
+    sid: str
+    ref: Ref[ChildInput]
+    branches: Branches = ()
+    tried: list[Uri] = attrs.field(factory=list)
+    redirects: int = 0
+
+
+@attrs.define
+class _Leg:
+    child: int
+    contact: Contact
+    headers: Headers = attrs.field(factory=Headers)
+    """Of the last message of the far end."""
+    call_id: str | None = None
+
+
+@attrs.define(eq=False)
+class _Session:
+    """One `<Dial>` under way."""
+
+    stage: Stage
+    verb: Dial
+    planned: Plan
+    core: Forking = attrs.field(init=False)
+    children: dict[int, _Child] = attrs.field(factory=dict)
+    legs: dict[int, _Leg] = attrs.field(factory=dict)
+    ringback: str | None = None
+    """Id of the ringback that plays."""
+    recording: str | None = None
+    recording_started: str = ""
+    recorded: RecordingFacts | None = None
+    result: Dialled | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.core = Forking(
+            self.verb,
+            self.planned.targets,
+            caller_answered=self.stage.answered,
+            longest_s=self.stage.services.settings.max_call_s,
+        )
+
+    async def run(self) -> Performed | HungUp:
+        left = False
+        steps: Sequence[ForkingStep] = self.core.begin(trio.current_time())
+        while True:
+            try:
+                await self._carry_out(steps)
+                if self.result is not None:
+                    break
+                fact = await self.stage.fact(self.core.wake_at())
+                steps = await self._feed(fact)
+            except CallerLeft:
+                if left:
+                    break
+                left = True
+                steps = self.core.caller_left(trio.current_time())
+        return await self._end(left=left)
+
+    # --- facts to the core -----------------------------------------------------------------------------------
+
+    async def _feed(self, fact: object) -> Sequence[ForkingStep]:
+        now, core = trio.current_time(), self.core
+        match fact:
+            case None:
+                return core.wake(now)
+            case LegRang():
+                return core.progressed(fact.leg, now, early_media=fact.early_media)
+            case LegPickedUp():
+                self._heard(fact.leg, fact.headers)
+                self._gateway_answered(fact.leg)
+                return core.answered(fact.leg, now)
+            case LegFailed():
+                return self._failed(fact, now)
+            case LegGone():
+                self._heard(fact.leg, fact.headers)
+                return core.ended(fact.leg, now)
+            case LegKeysSent():
+                return core.digits_sent(fact.leg, now)
+            case ChildScreened():
+                how = Ending(fact.how) if fact.how in {ending.value for ending in Ending} else Ending.APPLICATION_ERROR
+                return core.screened(fact.leg, Verdict.of(how), now)
+            case DigitHeard():
+                return core.key(fact.digit, now)
+            case RecordingDone() if fact.id == self.recording:
+                return await self._written(fact, now)
+            case _:
+                return ()
+
+    def _heard(self, number: int, headers: Headers) -> None:
+        leg = self.legs.get(number)
+        if leg is not None and len(headers):
+            leg.headers = headers
+
+    def _failed(self, fact: LegFailed, now: float) -> Sequence[ForkingStep]:
+        self._heard(fact.leg, fact.headers)
+        leg = self.legs.get(fact.leg)
+        if leg is None:
+            return ()
+        path = path_of(leg.contact)
+        self._gateway_failed(leg, path, fact, now)
+        if 300 <= fact.status < 400:
+            return self._redirected(leg, fact, now)
+        if fact.status in FAILURES_TOLD:
+            said = "no response" if fact.local else f"{fact.status}"
+            self._warn(32011, f"{leg.contact.uri}: {said}")
+        return self.core.refused(fact.leg, fact.status, now)
+
+    def _redirected(self, leg: _Leg, fact: LegFailed, now: float) -> Sequence[ForkingStep]:
+        child = self.children[leg.child]
+        path = path_of(leg.contact)
+        followed = follow(
+            fact.status,
+            [address.uri for address in fact.contacts],
+            self.stage.services.dialling.rules,
+            tried=child.tried,
+            redirects=child.redirects,
+            registered=path.registered,
+        )
+        if isinstance(followed, NotFollowed):
+            self._warn(followed.code, followed.detail)
+            return self.core.refused(fact.leg, fact.status, now)
+        child.redirects += 1
+        contacts = [Contact(uri=uri, way=attrs.evolve(path, hop=uri, flow=None, routes=())) for uri in followed.uris]
+        return self.core.redirected(fact.leg, contacts, now, fact.status)
+
+    def _gateway_failed(self, leg: _Leg, path: Path, fact: LegFailed, now: float) -> None:
+        """Remember a gateway that is away, so that the next call tries another first."""
+        if path.trunk is None:
+            return
+        trunks = self.stage.services.dialling.trunks
+        if fact.status in GATEWAY_FAILED and (fact.local or fact.status == 503):
+            wait = retry_after(fact.headers)
+            if trunks.failed(path.trunk, path.hop, now, wait):
+                log.warning("gateway is away", trunk=path.trunk, gateway=str(path.hop), status=fact.status)
+        else:
+            self._gateway_answered(fact.leg)
+
+    def _gateway_answered(self, number: int) -> None:
+        leg = self.legs.get(number)
+        path = path_of(leg.contact) if leg is not None else None
+        if path is not None and path.trunk is not None:
+            trunks = self.stage.services.dialling.trunks
+            if trunks.answered(path.trunk, path.hop, trio.current_time()):
+                log.info("gateway is back", trunk=path.trunk, gateway=str(path.hop))
+
+    # --- steps of the core -----------------------------------------------------------------------------------
+
+    async def _carry_out(self, steps: Sequence[ForkingStep]) -> None:
+        """Do as the core says; what comes of it at once is fed back before anything else happens."""
+        todo = list(steps)
+        while todo:
+            todo[:1] = await self._step(todo[0])
+
+    async def _step(self, step: ForkingStep) -> Sequence[ForkingStep]:
+        stage, now = self.stage, trio.current_time()
+        match step:
+            case StartChild():
+                return await self._start_child(step.child)
+            case StartLeg():
+                await self._start_leg(step)
+            case CancelLeg():
+                await self._to_leg(step.leg, to_child.CancelDial(step.leg, step.why.value))
+            case HangUpLeg():
+                await self._to_leg(step.leg, to_child.HangUpLeg(step.leg, step.why.value))
+            case ReleaseLeg():
+                log.info("a leg goes its own way", leg=step.leg)
+            case ChildChanged():
+                await self._to_child(
+                    step.child,
+                    to_child.TellChildStatus(
+                        event=step.event, status=step.status, sip_status=step.sip_status, duration_s=step.duration_s
+                    ),
+                )
+            case PlayRingback():
+                await self._ring(step.country)
+            case StopRingback():
+                await self._stop_ringing()
+            case PassEarlyMedia() | Bridge():
+                await self._couple(step.leg, early=isinstance(step, PassEarlyMedia))
+            case StopEarlyMedia() | Unbridge():
+                await stage.ask_dial(Separate())
+            case AnswerCaller():
+                await stage.answer()
+            case SendDigits():
+                await self._to_leg(step.leg, to_child.PressKeys(step.leg, step.digits))
+            case StartScreening():
+                await self._to_leg(step.leg, to_child.Screen(step.leg, step.url, step.method, stage.functions))
+            case StartRecording():
+                await self._record(step)
+            case StopRecording():
+                if self.recording is None:
+                    return self.core.recording_lost(now)
+                await stage.tell(StopRecordOrder(self.recording))
+            case Warn():
+                _alert(stage, step.alert)
+            case Finished():
+                self.result = step.result
+            case _:
+                assert_never(step)
+        return ()
+
+    async def _start_child(self, number: int) -> Sequence[ForkingStep]:
+        stage, services = self.stage, self.stage.services
+        target = self.planned.targets[number]
+        if not isinstance(target, Target):
+            return ()
+        sid = services.ids.sid("CA")
+        identity = stage.identity.child(sid, from_=target.caller.text, to=target.to)
+        noun = target.noun
+        callbacks = (
+            ChildCallbacks(noun.status_callback, noun.status_callback_method, noun.status_callback_event)
+            if noun.status_callback is not None
+            else None
+        )
+        reply: Reply[Ref[ChildInput]] = Reply(sid)
+        await stage.ask_dial(MakeChild(number, identity, callbacks, reply))
+        child = self.children[number] = _Child(sid, await reply.wait(ANSWERS_WITHIN_S))
+        now = trio.current_time()
+        found = await services.dialling.find(target, now)
+        if isinstance(found, Nowhere):
+            self._warn(found.code, found.detail)
+            return self.core.unreachable(number, now, sip_status=found.sip_status)
+        child.branches = found
+        return self.core.located(number, found, trio.current_time())
+
+    async def _start_leg(self, step: StartLeg) -> None:
+        path = path_of(step.contact)
+        child = self.children[step.child]
+        target = self.planned.targets[step.child]
+        assert isinstance(target, Target), "legs are started for targets only"
+        child.tried.append(step.contact.uri)
+        self.legs[step.leg] = _Leg(step.child, step.contact)
+        caller = target.caller
+        await self._to_child(
+            step.child,
+            to_child.DialLeg(
+                leg=step.leg,
+                target=step.contact.uri,
+                hop=path.hop,
+                to=path.to,
+                from_=NameAddr(Uri.of("sip", caller.user, path.host), caller.display),
+                headers=path.headers,
+                auth=path.auth,
+                flow=path.flow,
+                routes=path.routes,
+                trunk=path.trunk,
+            ),
+        )
+
+    async def _to_leg(self, number: int, command: to_child.ChildCommand) -> None:
+        leg = self.legs.get(number)
+        if leg is not None:
+            await self._to_child(leg.child, command)
+
+    async def _to_child(self, number: int, command: to_child.ChildCommand) -> None:
+        child = self.children.get(number)
+        if child is None:
+            return
+        try:
+            await child.ref.send(command)
+        except ActorGone:
+            log.info("order to a child that has ended", command=type(command).__name__)
+
+    # --- what the caller hears -------------------------------------------------------------------------------
+
+    async def _ring(self, country: str | None) -> None:
+        await self._open_early()
+        await self._stop_ringing()
+        self.ringback = self.stage.new_id()
+        await self.stage.tell(Play(self.ringback, Tone(ringback(country or DEFAULT_TONE))))
+
+    async def _stop_ringing(self) -> None:
+        if self.ringback is not None:
+            await self.stage.tell(StopPlaying(self.ringback))
+            self.ringback = None
+
+    async def _open_early(self) -> None:
+        """A caller who is not answered gets a session first."""
+        if not self.stage.answered:
+            opened: Reply[None] = Reply("early media")
+            await self.stage.ask_dial(OpenEarly(opened))
+            try:
+                await opened.wait(ANSWERS_WITHIN_S)
+            except (NoReply, ActorGone, CallOver) as error:
+                log.info("the caller cannot hear anything before the answer", why=str(error))
+
+    async def _couple(self, number: int, *, early: bool) -> None:
+        if early:
+            await self._open_early()
+        handle: Reply[PlaneLeg] = Reply(f"leg {number}")
+        await self._to_leg(number, to_child.GetPlaneLeg(number, handle))
+        try:
+            peer = await handle.wait(ANSWERS_WITHIN_S)
+        except (ActorGone, NoReply) as error:
+            log.info("a leg went before it could be connected", leg=number, why=str(error))
+            return
+        await self.stage.ask_dial(CoupleWith(peer))
+        if not early and self.verb.hangup_on_star:
+            await self.stage.tell(Listen(True))
+
+    # --- recording -------------------------------------------------------------------------------------------
+
+    async def _record(self, step: StartRecording) -> None:
+        services = self.stage.services
+        sid = self.recording = services.ids.sid("RE")
+        self.recording_started = rfc2822(services.now_utc())
+        self.recorded = RecordingFacts(
+            sid=sid, url=services.settings.recording_url(sid), started=self.recording_started
+        )
+        draft = services.recordings.draft(sid)
+        await self.stage.tell(RecordOrder(sid, draft, trim=step.trim))
+        self._tell_recording("in-progress", step.channels, None)
+
+    async def _written(self, fact: RecordingDone, now: float) -> Sequence[ForkingStep]:
+        services = self.stage.services
+        channels = 2 if "dual" in self.verb.record else 1
+        if fact.error is not None or fact.kept_s <= 0:
+            services.recordings.discard(fact.id)
+            self._tell_recording("absent", channels, 0.0)
+            return self.core.recording_lost(now)
+        await keep_recording(services, self.stage.identity, fact.id, fact.kept_s)
+        self._tell_recording("completed", channels, fact.duration_s)
+        return self.core.recording_written(fact.duration_s, now)
+
+    def _tell_recording(self, status: str, channels: int, duration_s: float | None) -> None:
+        verb, who = self.verb, self.stage.identity
+        url = verb.recording_status_callback
+        if url is None or self.recorded is None or not wants_status(verb.recording_status_callback_event, status):
+            return
+        self.stage.notifications.tell(
+            url,
+            verb.recording_status_callback_method,
+            recording_status_parameters(
+                who.account,
+                who.sid,
+                self.recorded,
+                status=status,
+                source="DialVerb",
+                track=verb.recording_track,
+                channels=channels,
+                duration_s=duration_s,
+            ),
+            purpose="recording-status-callback",
+        )
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    async def _end(self, *, left: bool) -> Performed | HungUp:
+        for number, child in self.children.items():
+            await self._to_child(number, to_child.FinishChild())
+            self.stage.services.dialling.release(child.branches)
+        if self.result is None:
+            return HungUp()
+        if not left:
+            await self.stage.tell(Listen(False))
+        parameters = dial_parameters(self.result, self._child_facts(self.result), self.recorded)
+        return outcome(self.result, parameters) or HungUp()
+
+    def _child_facts(self, result: Dialled) -> ChildFacts | None:
+        child = self.children.get(result.child) if result.child is not None else None
+        if child is None or result.child is None:
+            return None
+        target = self.planned.targets[result.child]
+        leg = self.legs.get(result.leg) if result.leg is not None else None
+        return ChildFacts(
+            sid=child.sid,
+            sip=isinstance(target, Target) and not target.is_number,
+            sip_call_id=leg.call_id if leg is not None else None,
+            headers=tuple(leg.headers) if leg is not None else (),
+        )
+
+    def _warn(self, code: int, detail: str) -> None:
+        _alert(self.stage, Alert(code=code, detail=detail, verb="Dial"))
+
+
+def _alert(stage: Stage, alert: Alert) -> None:
+    stage.services.alert(alert.code, alert.detail, call_sid=stage.identity.sid, domain=stage.identity.domain.name)
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Seconds of a Retry-After header; None when there is none that can be read."""
+    value = (headers.get("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None

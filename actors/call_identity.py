@@ -9,7 +9,7 @@ import attrs
 from ..sip.message import Request
 from ..store.records import DomainRecord
 from ..transport.flow import Flow
-from ..twiml.nouns import CallEvent, Method
+from ..twiml.nouns import Method
 from ..twiml.params import API_VERSION, CallFacts, CallStatus, Direction, SipFacts
 from .messages.media import MediaPolicy
 from .settings import Settings
@@ -122,7 +122,8 @@ class ChildCallbacks:
 
     url: str
     method: Method
-    events: tuple[CallEvent, ...]
+    events: tuple[str, ...]
+    """Names of the events that are told."""
 
 
 def passed_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

@@ -279,8 +279,10 @@ class ChildCall(Actor[ChildInput]):
                 )
             case LegReoffered():
                 described = await leg.media.reoffered(fact.body)
-                refused = isinstance(described, NoDescription)
-                await self._command(leg, Refuse(described.status) if refused else Accept(described.sdp))
+                if isinstance(described, NoDescription):
+                    await self._command(leg, Refuse(described.status))
+                else:
+                    await self._command(leg, Accept(described.sdp))
             case LegOfferAnswered():
                 await leg.media.settle(fact.body)
             case LegEnded():

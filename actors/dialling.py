@@ -18,7 +18,7 @@ from ..twiml.forking_steps import Contact
 from ..twiml.redirection import RedirectRules
 from ..twiml.targets import PhoneNumber, RegisteredUser, SipAddress, Target
 from .mailbox import ActorGone, NoReply, Ref
-from .messages.registrar import Locate, RegistrarMessage
+from .messages.registrar import Locate, Located, RegistrarMessage
 from .registrar import flow_of
 
 LOCATED_WITHIN_S: Final = 2.0
@@ -98,7 +98,7 @@ class Dialling:
         host = self.house.names.full(way.domain)
         aor = aor_of(way.user, host)
         try:
-            located = await self.registrar.ask(lambda reply: Locate(aor, reply), LOCATED_WITHIN_S)
+            located: Located = await self.registrar.ask(lambda reply: Locate(aor, reply), LOCATED_WITHIN_S)
         except (ActorGone, NoReply) as error:
             return Nowhere(12400, str(error), 480)
         bindings = [binding for binding in located.contacts if binding.secure or not way.secure]
@@ -129,7 +129,7 @@ class Dialling:
         return (tuple(self._gateway(route.trunk, gateway, number, headers) for gateway in route.gateways),)
 
     def _gateway(self, trunk: Trunk, gateway: Uri, number: str, headers: tuple[tuple[str, str], ...]) -> Contact:
-        uri = Uri.of("sip", number, gateway.host, gateway.port)
+        uri = Uri.of(number, gateway.host, gateway.port)
         auth = Credentials(trunk.username, trunk.password or "") if trunk.username is not None else None
         path = Path(
             hop=gateway, to=NameAddr(uri), host=self.house.names.suffix, headers=headers, auth=auth, trunk=trunk.name

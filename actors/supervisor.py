@@ -22,6 +22,7 @@ from ..media.speech import Speech
 from ..sip.digest import DigestServer
 from ..sip.registration import Bounds
 from ..sip.timers import Timers
+from ..sip.trunks import Trunks
 from ..store.domains import DomainDirectory
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
@@ -33,9 +34,12 @@ from ..transport.rtp import PortRange, RtpPorts
 from ..transport.stream import StreamTransport
 from ..transport.udp import UdpTransport
 from ..transport.webhook import WebhookClient
+from ..twiml.dial_targets import House
+from ..twiml.redirection import RedirectRules
 from .announcer import Announcer
 from .bus import Bus
 from .courier import Courier
+from .dialling import Dialling
 from .guard import Nest, Policy, open_nest
 from .journal import Journal, journal_mailbox
 from .linger import CAPACITY as LINGER_CAPACITY
@@ -97,6 +101,10 @@ class Plan:
     sip_allowed: tuple[IpNetwork, ...]
     """Where SIP requests may be sent."""
     recordings: RecordingFiles
+    house: House
+    """Whom a dial may call."""
+    redirects: RedirectRules
+    trunks: Trunks
     registration: Bounds = attrs.field(factory=Bounds)
     """What the registrar grants."""
 
@@ -174,6 +182,7 @@ async def open_tree(
                 courier=courier,
                 linger=linger,
                 registrar=registrar_box.ref,
+                dialling=Dialling(plan.house, plan.redirects, plan.trunks, registrar_box.ref),
                 plane=plane,
                 media_ids=seams.media_ids,
                 announcer=Announcer(webhook_client, seams.speech, seams.offload),

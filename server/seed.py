@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
+from functools import partial
+
+from ..actors.dialling import trunk_facts
+from ..sip.trunks import Trunks
 from ..store.domains import DomainDirectory
 from ..store.records import CredentialRecord, DomainRecord
 from ..store.sids import Kind, derive
+from ..twiml.dial_targets import House
+from ..twiml.platform_names import OwnDomain, PlatformNames
+from ..twiml.redirection import RedirectRules
 from .config import Config, CredentialSettings, DomainSettings
 
 
@@ -42,3 +50,29 @@ def credential_record(domain_sid: str, credential: CredentialSettings) -> Creden
         calls=credential.calls,
         registrations=credential.registrations,
     )
+
+
+def names_of(config: Config) -> PlatformNames:
+    """Which addresses are ours, for who dials them."""
+    return PlatformNames(
+        suffix=config.sip.domain_suffix,
+        places=frozenset(config.sip.regions),
+        domains={each.name: OwnDomain(registrations=each.sip_registration) for each in config.domains},
+        default_domain=config.sip.default_domain,
+    )
+
+
+def house_of(config: Config, trunks: Trunks) -> House:
+    """What a dial has to know about the server."""
+    return House(
+        names=names_of(config),
+        trunk_of=partial(trunk_facts, trunks),
+        networks=config.dial.allowed_networks,
+        header_prefix=config.sip.header_prefix,
+        draw=secrets.randbelow,
+    )
+
+
+def redirects_of(config: Config) -> RedirectRules:
+    """Where a far end may send our calls."""
+    return RedirectRules(names=names_of(config), networks=config.dial.allowed_networks)

@@ -23,6 +23,7 @@ from ..media.plane import MediaIds
 from ..media.speech import Speech
 from ..sip.digest import DigestServer
 from ..sip.timers import Timers
+from ..sip.trunks import Trunks
 from ..store.memory import MemoryRepository
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
@@ -42,7 +43,7 @@ from .config import Config
 from .log import hide, set_up_plainly
 from .metrics import Metrics
 from .recover import recover_recordings
-from .seed import domain_directory
+from .seed import domain_directory, house_of, redirects_of
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
@@ -210,9 +211,13 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         advertised_host=config.server.advertised_address,
         public_url=base,
     )
+    domains, trunks = domain_directory(config, account.sid), Trunks.of(())
     return Plan(
         settings=settings,
-        domains=domain_directory(config, account.sid),
+        domains=domains,
+        house=house_of(config, trunks),
+        redirects=redirects_of(config),
+        trunks=trunks,
         digest=DigestServer(os.urandom(32), config.sip.auth_realm, config.sip.digest_algorithms),
         udp=tuple((each.host, each.port) for each in config.sip.udp),
         tcp=tuple((each.host, each.port) for each in config.sip.tcp),

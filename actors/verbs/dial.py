@@ -337,7 +337,7 @@ class _Session:
                 target=step.contact.uri,
                 hop=path.hop,
                 to=path.to,
-                from_=NameAddr(Uri.of("sip", caller.user, path.host), caller.display),
+                from_=NameAddr(Uri.of(caller.user, path.host), caller.display),
                 headers=path.headers,
                 auth=path.auth,
                 flow=path.flow,

@@ -13,7 +13,8 @@ It shares our parser, so it must never be the only judge of what we send (docs/a
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -29,7 +30,7 @@ from ..actors.mailbox import Mailbox, Ref, Reply
 from ..actors.media import CAPACITY as MEDIA_CAPACITY
 from ..actors.media import MediaActor, RandomMediaIds
 from ..actors.messages.call import CallMessage, LegNews
-from ..actors.messages.leg import LegOrder
+from ..actors.messages.leg import Incoming, LegOrder
 from ..actors.messages.lifecycle import Stop
 from ..actors.messages.media import (
     LocalDescription,
@@ -54,6 +55,7 @@ from ..sip.address import NameAddr
 from ..sip.dialog.config import LegConfig
 from ..sip.dialog.events import (
     Accept,
+    Answer,
     Bye,
     CancelInvite,
     Cause,
@@ -70,10 +72,12 @@ from ..sip.dialog.events import (
     Offer,
     Refuse,
 )
+from ..sip.dialog.events import Ring as RingOrder
 from ..sip.dialog.leg import Leg
 from ..sip.message import Request, Response
 from ..sip.routing import hop_of
 from ..sip.timers import Timers
+from ..sip.transaction.key import server_key
 from ..sip.uri import Uri
 from ..transport.connections import Connections
 from ..transport.errors import AddressInUse
@@ -126,6 +130,10 @@ class PhoneCall:
     """Of the refusal; 200 once answered."""
     cause: Cause | None = None
     """Why an answered or cancelled call ended."""
+    invite: Request | None = None
+    """Of a call that came in."""
+    has_media: bool = False
+    _described: bytes | None = None
     _ring: Ring = attrs.field(factory=lambda: Ring(capacity=HEARD_FRAMES))
     _answered: trio.Event = attrs.field(factory=trio.Event)
     _over: trio.Event = attrs.field(factory=trio.Event)
@@ -133,6 +141,32 @@ class PhoneCall:
     _settled: trio.Event = attrs.field(factory=trio.Event)
 
     # --- what a person does ----------------------------------------------------------------------------------
+
+    async def ring(self, status: int = 180, *, early: bool = False) -> None:
+        """Let a call that came in ring; `early`: with a session of ours, so that the caller hears what we `say`."""
+        body = await self._describe() if early else None
+        await self.leg.mailbox.ref.send(LegOrder(RingOrder(status, body)))
+
+    async def pick_up(self, headers: tuple[tuple[str, str], ...] = ()) -> bool:
+        """Answer a call that came in; False when it was over first."""
+        await self.leg.mailbox.ref.send(LegOrder(Answer(await self._describe(), headers)))
+        return await self.answered()
+
+    async def decline(self, status: int = 486, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        await self.leg.mailbox.ref.send(LegOrder(Refuse(status, None, headers)))
+        await self._over.wait()
+
+    async def _describe(self) -> bytes:
+        """Our answer to the caller's offer (or our offer, where it made none); made once."""
+        if self._described is None:
+            offer = self.invite.body or None if self.invite is not None else None
+            described: LocalDescription = await self.media.ask(
+                lambda reply: Prepare(offer, self.phone.policy, reply), 5.0
+            )
+            self._described = described.sdp
+            self.has_media = True
+            await self.media.send(Tap(self._ring, Track.INBOUND))
+        return self._described
 
     async def answered(self) -> bool:
         """Wait until the far end picks up (True) or the call is over (False)."""
@@ -191,7 +225,8 @@ class PhoneCall:
 
     async def run(self) -> None:
         """Carries the call; runs in the phone."""
-        await self.media.send(Tap(self._ring, Track.INBOUND))
+        if self.has_media:
+            await self.media.send(Tap(self._ring, Track.INBOUND))
         while True:
             message = await self.mailbox.receive()
             if isinstance(message, LegNews):
@@ -255,9 +290,11 @@ class PhoneCall:
 
 @attrs.define(eq=False)
 class PhoneBoard(Router):
-    """Routes what comes to a phone; it cannot be called."""
+    """Routes what comes to a phone, and lets it ring."""
 
     note: Callable[[bool, Request | Response], None]
+    take: Callable[[Request, Received], bool]
+    """Takes an INVITE from outside any dialog; False: the phone is not to be called."""
 
     async def handle(self, message: NetworkInput) -> None:
         if isinstance(message, Received):
@@ -265,7 +302,10 @@ class PhoneBoard(Router):
         await super().handle(message)
 
     async def outside_dialog(self, request: Request, received: Received) -> None:
-        self.answer(request, received.flow, 486 if request.method == "INVITE" else 405)
+        if request.method != "INVITE":
+            self.answer(request, received.flow, 405)
+        elif not self.take(request, received):
+            self.answer(request, received.flow, 486)
 
 
 @attrs.define(eq=False)
@@ -286,7 +326,57 @@ class Phone:
     ladder: list[Seen] = attrs.field(factory=list)
     """Every message that came or went, in order."""
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    rings: bool = True
+    """Whether it takes calls; otherwise it is busy."""
     _count: int = 0
+    _incoming: deque[PhoneCall] = attrs.field(factory=deque)
+    _came: trio.Event = attrs.field(factory=trio.Event)
+
+    async def called(self) -> PhoneCall:
+        """The next call that comes in; nothing has been answered to it but 100."""
+        while not self._incoming:
+            self._came = trio.Event()
+            await self._came.wait()
+        return self._incoming.popleft()
+
+    def take(self, request: Request, received: Received) -> bool:
+        """An INVITE came in."""
+        if not self.rings:
+            return False
+        self._count += 1
+        config = LegConfig(
+            contact=self.courier.contact_on(received.flow, self.name), timers=self.timers, server=f"{self.name}'s phone"
+        )
+        box, leg, media = self._parts(Leg.called(request, config, self.ids), (server_key(request),))
+        self.registry.transactions[server_key(request)] = leg.mailbox.ref
+        call = PhoneCall(self, leg, box, media.mailbox.ref, invite=request)
+        self.nest.start(leg)
+        self.nest.start(media)
+        self.nursery.start_soon(call.run)
+        leg.mailbox.ref.post(Incoming(request, received.flow, received.at))
+        self._incoming.append(call)
+        self._came.set()
+        return True
+
+    def _parts(self, core: Leg, keys: tuple[Hashable, ...] = ()) -> tuple[Mailbox[CallMessage], LegActor, MediaActor]:
+        """The actors of a call of ours, not yet started."""
+        box: Mailbox[CallMessage] = Mailbox(f"{self.name}'s call {self._count}", 100_000)
+        leg = LegActor(
+            Mailbox(f"{self.name}'s leg {self._count}", 1024),
+            core,
+            lambda fact: box.ref.post(LegNews(fact)),
+            self.courier,
+            self.registry,
+            self.linger,
+            keys,
+        )
+        self.registry.add_leg(core.call_id, core.local_tag, leg.mailbox.ref)
+        media_box: Mailbox[MediaCommand] = Mailbox(f"{self.name}'s media {self._count}", MEDIA_CAPACITY)
+        return box, leg, MediaActor(media_box, self.plane, box.ref, self.media_ids)
+
+    @property
+    def policy(self) -> MediaPolicy:
+        return MediaPolicy(bind_host=self.host, advertised_host=self.host, codecs=self.codecs, silent_after_s=None)
 
     async def call(
         self,
@@ -305,26 +395,15 @@ class Phone:
         uri = Uri.parse(target)
         route = NameAddr(Uri.parse(f"{via};lr")) if via is not None else None
         hop = hop_of(Uri.parse(via) if via is not None else uri)
-        box: Mailbox[CallMessage] = Mailbox(f"{self.name}'s call {self._count}", 100_000)
         config = LegConfig(
             contact=self.courier.contact_for(hop, self.name), timers=self.timers, server=f"{self.name}'s phone"
         )
-        leg = LegActor(
-            Mailbox(f"{self.name}'s leg {self._count}", 1024),
-            Leg.calling(config, self.ids),
-            lambda fact: box.ref.post(LegNews(fact)),
-            self.courier,
-            self.registry,
-            self.linger,
-        )
-        self.registry.add_leg(leg.leg.call_id, leg.leg.local_tag, leg.mailbox.ref)
-        media_box: Mailbox[MediaCommand] = Mailbox(f"{self.name}'s media {self._count}", MEDIA_CAPACITY)
-        media = MediaActor(media_box, self.plane, box.ref, self.media_ids)
+        box, leg, media = self._parts(Leg.calling(config, self.ids))
         self.nest.start(leg)
         self.nest.start(media)
-        policy = MediaPolicy(bind_host=self.host, advertised_host=self.host, codecs=self.codecs, silent_after_s=None)
-        described: LocalDescription = await media_box.ref.ask(lambda reply: Prepare(None, policy, reply), 5.0)
-        call = PhoneCall(self, leg, box, media_box.ref)
+        described: LocalDescription = await media.mailbox.ref.ask(lambda reply: Prepare(None, self.policy, reply), 5.0)
+        call = PhoneCall(self, leg, box, media.mailbox.ref)
+        call.has_media = True
         self.nursery.start_soon(call.run)
         host = uri.host if ":" not in uri.host else f"[{uri.host}]"
         caller = from_ or f"sip:{username or self.name}@{host}"
@@ -409,6 +488,11 @@ async def open_phone(
         ladder.append(seen)
         watch(seen)
 
+    phones: list[Phone] = []
+
+    def take(request: Request, received: Received) -> bool:
+        return bool(phones) and phones[0].take(request, received)
+
     board: Mailbox[NetworkInput] = Mailbox(f"{name}'s board", 4096)
     async with trio.open_nursery() as nursery:
         connections = Connections(network, board.ref.send)
@@ -428,7 +512,7 @@ async def open_phone(
             nest.start(PlaneActor(plane_box, plane))
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
             nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
-            nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note))
+            nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note, take))
             while not courier.listening:
                 await trio.lowlevel.checkpoint()
             phone = Phone(
@@ -446,6 +530,7 @@ async def open_phone(
                 ladder,
                 codecs,
             )
+            phones.append(phone)
             yield phone
         nursery.cancel_scope.cancel()
 

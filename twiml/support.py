@@ -14,6 +14,7 @@ CARRIED_OUT: frozenset[type[Verb]] = frozenset(
         verbs.Pause,
         verbs.Gather,
         verbs.Record,
+        verbs.Dial,
         verbs.Redirect,
         verbs.Reject,
         verbs.Hangup,

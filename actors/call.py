@@ -78,7 +78,7 @@ from .messages.call import (
     RefuseCall,
     Separate,
 )
-from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang
+from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent
 from .messages.leg import LegOrder
 from .messages.lifecycle import Down
 from .messages.media import Couple, MediaCommand, Uncouple
@@ -206,7 +206,7 @@ class Call(Actor[CallMessage]):
                 await self._hang_up(message.how, Input.ENDED)
             case MakeChild() | CoupleWith() | Separate() | OpenEarly():
                 await self._on_dial(message)
-            case LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
+            case LegSent() | LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
                 await self._tell_program(message)
             case PlayOrder() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
                 await self._sound(message)
@@ -280,6 +280,7 @@ class Call(Actor[CallMessage]):
         match request:
             case MakeChild():
                 child = child_of_call(self.services, self.mailbox.ref, request)
+                self.services.registry.add_call(request.identity.sid, child.mailbox.ref, child.news.view())
                 self._start(child)
                 request.reply.set(child.mailbox.ref)
             case CoupleWith():

@@ -74,6 +74,7 @@ from .messages.child import (
     LegKeysSent,
     LegPickedUp,
     LegRang,
+    LegSent,
     PressKeys,
     Screen,
     TellChildStatus,
@@ -150,6 +151,7 @@ class ChildCall(Actor[ChildInput]):
 
     def last_words(self) -> None:
         self.news.close()
+        self.services.registry.drop_call(self.news.identity.sid)
 
     # --- messages --------------------------------------------------------------------------------------------
 
@@ -193,9 +195,14 @@ class ChildCall(Actor[ChildInput]):
                 self._program = None
                 if leg is not None:
                     self._tell(ChildScreened(self.number, leg.number, request.how))
-            case HangUp() | RefuseCall():
+            case RefuseCall():
                 if leg is not None:
                     await self._command(leg, Bye())
+            case HangUp():
+                # From outside: whatever the dial thinks, this call is to end.
+                for each in self._legs.values():
+                    if not each.over:
+                        await self._command(each, Bye())
             case Listen():
                 self._listening = request.on
             case Play() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
@@ -237,7 +244,8 @@ class ChildCall(Actor[ChildInput]):
         leg = self._legs[order.leg] = ChildLeg(order.leg, actor, media)
         services.registry.add_leg(actor.leg.call_id, actor.leg.local_tag, actor.mailbox.ref)
         self._start(actor)
-        self.news.dialled(order.leg, actor.leg.call_id)
+        self.news.dialled(actor.leg.call_id)
+        self._tell(LegSent(self.number, order.leg, actor.leg.call_id))
         await self._command(
             leg,
             Invite(
@@ -308,7 +316,7 @@ class ChildCall(Actor[ChildInput]):
             return
         leg.answered = True
         core = leg.actor.leg
-        self.news.answered(leg.number, core.call_id, Uri.parse(core.remote_uri).host, fact.headers)
+        self.news.answered(core.call_id, Uri.parse(core.remote_uri).host, fact.headers)
         self._tell(LegPickedUp(self.number, leg.number, fact.headers))
 
     def _gone(self, leg: ChildLeg, headers: Headers) -> None:

@@ -59,11 +59,11 @@ class ChildNews(CallReporter):
             )
         )
 
-    def dialled(self, leg: int, call_id: str) -> None:
+    def dialled(self, call_id: str) -> None:
         """An INVITE goes out; the call is known by the Call-ID of its latest."""
         self._identify(attrs.evolve(self.identity, sip_call_id=call_id))
 
-    def answered(self, leg: int, call_id: str, host: str, headers: Headers) -> None:
+    def answered(self, call_id: str, host: str, headers: Headers) -> None:
         """A leg was picked up: its headers are what a screening document is shown."""
         self._identify(
             attrs.evolve(

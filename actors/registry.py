@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from .mailbox import Ref
-from .messages.call import CallMessage
+from .messages.call_requests import HangUp
 from .messages.leg import LegMessage
 
 
@@ -36,7 +36,7 @@ class CallView:
 
 @attrs.define(eq=False)
 class CallEntry:
-    ref: Ref[CallMessage]
+    ref: Ref[HangUp]
     view: CallView
 
 
@@ -54,7 +54,7 @@ class Registry:
     """Whether new calls are refused."""
     _emptied: trio.Event = attrs.field(factory=trio.Event)
 
-    def add_call(self, sid: str, ref: Ref[CallMessage], view: CallView) -> None:
+    def add_call(self, sid: str, ref: Ref[HangUp], view: CallView) -> None:
         self.calls[sid] = CallEntry(ref, view)
 
     def drop_call(self, sid: str) -> None:

@@ -134,6 +134,8 @@ class PhoneCall:
     """Of a call that came in."""
     has_media: bool = False
     _described: bytes | None = None
+    _early: bytes | None = None
+    """The last answer to our first offer."""
     _ring: Ring = attrs.field(factory=lambda: Ring(capacity=HEARD_FRAMES))
     _answered: trio.Event = attrs.field(factory=trio.Event)
     _over: trio.Event = attrs.field(factory=trio.Event)
@@ -241,6 +243,7 @@ class PhoneCall:
         match fact:
             case LegProgressed():
                 self.progress.append(fact.status)
+                await self._settle_once(fact.body)
             case LegAnswered():
                 if fact.needs_answer:
                     await self._reoffered(fact.body)
@@ -263,6 +266,12 @@ class PhoneCall:
                 self._end()
             case _:
                 pass
+
+    async def _settle_once(self, answer: bytes | None) -> None:
+        """Take an answer to our first offer, unless its early media has said the same."""
+        if answer is not None and answer != self._early:
+            self._early = answer
+            await self._settle(answer)
 
     async def _settle(self, answer: bytes) -> None:
         settled: Reply[None] = Reply("settle")

@@ -126,6 +126,15 @@ class ChildMediaNews:
 
 
 @attrs.frozen
+class LegSent:
+    """The INVITE is on its way."""
+
+    child: int
+    leg: int
+    call_id: str
+
+
+@attrs.frozen
 class LegRang:
     child: int
     leg: int
@@ -173,6 +182,6 @@ class ChildScreened:
     """How the screening program ended (`twiml.steps.Ending`), or `crash`."""
 
 
-ChildFact: TypeAlias = LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened
+ChildFact: TypeAlias = LegSent | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened
 
 ChildInput: TypeAlias = ChildCommand | ChildLegNews | ChildMediaNews | ProgramRequest | Down

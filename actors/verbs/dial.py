@@ -70,6 +70,7 @@ from ..messages.child import (
     LegKeysSent,
     LegPickedUp,
     LegRang,
+    LegSent,
 )
 from ..recordings import keep_recording
 from .stage import CallerLeft, Stage
@@ -162,6 +163,9 @@ class _Session:
         match fact:
             case None:
                 return core.wake(now)
+            case LegSent():
+                self.legs[fact.leg].call_id = fact.call_id
+                return ()
             case LegRang():
                 return core.progressed(fact.leg, now, early_media=fact.early_media)
             case LegPickedUp():

@@ -14,7 +14,9 @@ from trio.testing import MockClock
 
 from offhook.actors.messages.events import CallEnded, CallStarted
 from offhook.media.sources import Clip
+from offhook.media.tones import ringback
 from offhook.server.config import CredentialSettings
+from offhook.sip.message import Request
 from offhook.testing.ids import CountingIds
 from offhook.testing.listen import match
 from offhook.testing.network import Conditions
@@ -27,6 +29,7 @@ from .kit import HOST, World, world
 PASSWORD = "Secret-Passw0rd"
 USERS = tuple(CredentialSettings(username=name, password=PASSWORD) for name in ("alice", "bob"))
 BOB_HOST = "10.0.0.9"
+OTHER = "10.0.0.10"
 
 
 @attrs.frozen
@@ -254,4 +257,133 @@ async def test_status_callbacks_of_the_callee_come_in_order(autojump_clock: Mock
         assert [event.params["CallStatus"] for event in events] == ["initiated", "ringing", "in-progress", "completed"]
         assert [event.params["SequenceNumber"] for event in events] == ["0", "1", "2", "3"]
         assert len(it.of(CallEnded)) == 2
+        await it.idle()
+
+
+async def test_early_media_of_the_callee_is_heard_before_anybody_has_answered(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as here:
+        it = here.it
+        it.web.on("/voice", twiml(f'<Dial answerOnBridge="true" action="/after"><Sip>sip:bob@{HOST}</Sip></Dial>'))
+        it.web.on("/after", twiml("<Hangup/>"))
+        alice = await here.alice_calls()
+        bob = await here.bob.called()
+        await bob.ring(183, early=True)
+        await trio.sleep(0.5)
+        notice = tone(600, 700)
+        await bob.say(Clip(notice))
+        await trio.sleep(0.5)
+        assert alice.status is None
+        assert 183 in alice.progress
+        assert match(alice.heard(), notice) > 0.95
+        assert await bob.pick_up()
+        assert await alice.answered()
+        await bob.say(Clip(tone(600, 900)))
+        await trio.sleep(0.5)
+        assert match(alice.heard(), tone(600, 900)) > 0.95
+        await alice.hang_up()
+        await bob.over()
+        [after] = await it.web.wait_for(1, "/after")
+        assert bob.invite is not None
+        assert after.params["DialSipCallId"] == bob.invite.call_id
+        await it.idle()
+
+
+async def test_an_answered_caller_hears_ringing_until_the_callee_is_there(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as here:
+        it = here.it
+        it.web.on("/voice", twiml(f'<Dial ringTone="uk"><Sip>sip:bob@{HOST}</Sip></Dial>'))
+        alice = await here.alice_calls()
+        bob = await here.bob.called()
+        await bob.ring()
+        await trio.sleep(4)
+        heard = alice.heard()
+        assert match(heard, ringback("uk")[:6400]) > 0.95
+        await bob.pick_up()
+        await trio.sleep(1)
+        assert match(alice.heard()[len(heard) + 8000 :], ringback("uk")[:6400]) < 0.5
+        await bob.hang_up()
+        await alice.over()
+        await it.idle()
+
+
+async def test_hold_and_resume_of_either_side_keep_the_bridge(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        it = here.it
+        it.web.on("/voice", twiml(f"<Dial><Sip>sip:bob@{HOST}</Sip></Dial>"))
+        alice = await here.alice_calls()
+        bob = await here.bob.called()
+        await bob.pick_up()
+        await trio.sleep(1)
+        for holder, held in ((alice, bob), (bob, alice)):
+            await holder.reoffer(lambda offer: offer.replace(b"a=sendrecv", b"a=sendonly"))
+            await trio.sleep(1)
+            assert not held.is_over
+            await holder.reoffer(lambda offer: offer)
+            await trio.sleep(1)
+            before = len(holder.heard())
+            await held.say(Clip(tone(600, 900)))
+            await trio.sleep(0.5)
+            assert match(holder.heard()[before:], tone(600, 900)) > 0.95
+        await alice.hang_up()
+        await bob.over()
+        await it.idle()
+
+
+async def test_keys_cross_the_bridge_and_a_star_ends_the_callee_only(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        it = here.it
+        it.web.on("/voice", twiml(f'<Dial hangupOnStar="true" action="/after"><Sip>sip:bob@{HOST}</Sip></Dial>'))
+        it.web.on("/after", twiml("<Pause length='5'/>"))
+        alice = await here.alice_calls()
+        bob = await here.bob.called()
+        await bob.pick_up()
+        await trio.sleep(1)
+        await alice.press("12")
+        await trio.sleep(1)
+        assert [digit.digit for digit in bob.digits] == ["1", "2"]
+        await bob.press("9")
+        await trio.sleep(1)
+        assert [digit.digit for digit in alice.digits] == ["9"]
+        await alice.press("*")
+        await bob.over()
+        [after] = await it.web.wait_for(1, "/after")
+        assert after.params["DialCallStatus"] == "completed"
+        assert not alice.is_over
+        await alice.over()
+        await it.idle()
+
+
+async def test_two_phones_ring_and_the_slower_one_gets_a_cancel_with_its_reason(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with (
+        office(tmp_path) as here,
+        open_phone(
+            here.it.network.host("10.0.0.10"), "10.0.0.10", name="bob", port=5060, ids=CountingIds("b2")
+        ) as other,
+    ):
+        it = here.it
+        line = await other.register(HOST, password=PASSWORD, via=it.proxy)
+        assert line.status == 200
+        it.web.on("/voice", twiml(f"<Dial><Sip>sip:bob@{HOST}</Sip></Dial>"))
+        alice = await here.alice_calls()
+        one, two = await here.bob.called(), await other.called()
+        await one.ring()
+        await two.ring()
+        await trio.sleep(1)
+        assert await two.pick_up()
+        await one.over()
+        cancel = next(
+            seen.message
+            for seen in here.bob.ladder
+            if isinstance(seen.message, Request) and seen.message.method == "CANCEL"
+        )
+        assert "Call completed elsewhere" in (cancel.headers.get("Reason") or "")
+        await alice.hang_up()
+        await two.over()
+        assert len(it.of(CallStarted)) == 2
         await it.idle()

@@ -11,19 +11,14 @@ from . import nouns, verbs
 from .attributes import SCHEMA
 from .errors import BadNumber
 from .nodes import Node
-from .numbers import is_client_name, normalise
+from .numbers import is_client_name, is_short, normalise
+from .outgoing_headers import PASSED_HEADERS
 from .problems import Context
 
 MAX_TARGETS = 10
 MAX_SIP_URI = 255
 MAX_SIP_HEADERS = 1024
 MAX_QUEUE_NAME = 64
-
-PASSED_HEADERS = frozenset(("user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"))
-"""Headers beside `X-` that a dialled address may carry."""
-
-# What may be sent to the phone network without being a full number: emergency and short codes, star codes.
-_SHORT = frozenset("0123456789*#")
 
 
 def _dial(dial: verbs.Dial, context: Context) -> verbs.Dial:
@@ -35,7 +30,7 @@ def _dial(dial: verbs.Dial, context: Context) -> verbs.Dial:
             alone = nouns.Number(number=dial.number, at=dial.at)
             nouns_ = (_number(alone, context),)
     dial = attrs.evolve(dial, number="", nouns=nouns_)
-    code, message = _dial_fault(dial)
+    code, message = dial_fault(dial)
     if code is not None:
         context.report(code, message)
         return attrs.evolve(dial, fault=code)
@@ -48,7 +43,8 @@ def _dial(dial: verbs.Dial, context: Context) -> verbs.Dial:
     return dial
 
 
-def _dial_fault(dial: verbs.Dial) -> tuple[int | None, str]:
+def dial_fault(dial: verbs.Dial) -> tuple[int | None, str]:
+    """What is wrong with the nouns of a Dial taken together, which nobody of them can then be called for."""
     kinds = {type(noun) for noun in dial.nouns}
     if not dial.nouns:
         return 13223, "Dial needs somebody to call: a number, or a noun such as Number or Sip"
@@ -68,7 +64,7 @@ def _number(number: nouns.Number | nouns.WhatsApp, context: Context) -> Any:
     try:
         return attrs.evolve(number, number=normalise(text))
     except BadNumber as error:
-        if 2 < len(text) <= 15 and not set(text) - _SHORT:
+        if is_short(text):
             return number
         context.report(13223, error.message)
         return attrs.evolve(number, fault=13223)

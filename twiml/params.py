@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
@@ -179,4 +179,62 @@ def status_parameters(
         ("CallbackSource", "call-progress-events"),
         ("SequenceNumber", str(sequence)),
     ]
+    return tuple(parameters)
+
+
+# ---- the children of a Dial ----------------------------------------------------------------------------------------
+
+CallEvent = Literal["initiated", "ringing", "answered", "completed"]
+
+EVENT_STATUS: Mapping[CallEvent, CallStatus] = {
+    "initiated": "initiated",
+    "ringing": "ringing",
+    "answered": "in-progress",
+    "completed": "completed",
+}
+"""What `CallStatus` reads in the callback of each event; `completed` stands for whatever final status it was."""
+
+
+def event_parameters(
+    call: CallFacts,
+    event: CallEvent,
+    *,
+    at: datetime,
+    sequence: int,
+    duration_s: float = 0.0,
+    sip_response_code: int | None = None,
+    recording: Parameters = (),
+) -> Parameters:
+    """What a status callback of a dialled party says about one event of its call.
+
+    `call` has the final status when the event is `completed`; for the other events its status is the event's own,
+    however far the call has come since. `sequence` counts the callbacks that this call has sent, from 0.
+    """
+    status = EVENT_STATUS[event]
+    if event == "completed" and call.status in FINAL_STATUSES:
+        status = call.status
+    return status_parameters(
+        call.with_status(status),
+        at=at,
+        sequence=sequence,
+        duration_s=duration_s,
+        sip_response_code=sip_response_code,
+        recording=recording,
+    )
+
+
+def screening_parameters(call: CallFacts, *, called: str, caller: str) -> Parameters:
+    """What the request for a screening document says: the child's call, with what the far end said in its 200.
+
+    `called` and `caller` are the URIs of the To and From headers; `call.sip.headers` are the headers of the 200. Of
+    those only the `X-` ones are shown.
+    """
+    sip = call.sip
+    parameters = [
+        (name, {"Called": plain(called), "Caller": plain(caller)}.get(name, value))
+        for name, value in call_parameters(attrs.evolve(call, sip=None))
+    ]
+    if sip is not None:
+        parameters += _sip_parameters(attrs.evolve(sip, headers=()))
+        parameters += header_parameters(sip.headers, user_to_user=False)
     return tuple(parameters)

@@ -207,7 +207,8 @@ def test_names_and_gateways_of_nobody_are_nothing() -> None:
 
 def test_a_trunk_has_so_many_calls_at_once() -> None:
     core = trunks(trunk(max_calls=2))
-    route(core), route(core)
+    route(core)
+    route(core)
     assert why(core) is Why.FULL
     core.release("main")
     assert core.calls("main") == 1

@@ -457,3 +457,25 @@ def test_attributes_without_effect_are_warned_of(dial: Dial, name: str) -> None:
 
 def test_a_plain_dial_lacks_nothing() -> None:
     assert shortfall(Dial(nouns=(Number(number="+1"),)), CARRIED_OUT | {Dial}) is None
+
+
+@pytest.mark.parametrize(
+    ("noun", "told"),
+    [
+        (Client(identity="bob"), []),
+        (Client(identity="bob", status_callback="https://a.test/"), ["completed"]),
+        (
+            Number(
+                number="+14155550123",
+                status_callback="https://a.test/",
+                status_callback_event=("answered", "initiated", "ringing"),
+            ),
+            ["initiated", "ringing", "answered"],
+        ),
+        (Sip(uri="sip:b@h.test", status_callback_event=("ringing",)), []),
+    ],
+)
+def test_a_noun_is_told_of_the_events_it_asked_for(noun: Any, told: list[str]) -> None:
+    target = one(noun)
+    events: tuple[nouns.CallEvent, ...] = ("initiated", "ringing", "answered", "completed")
+    assert [event for event in events if target.wants(event)] == told

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from offhook.twiml.dial_recording import MODES, from_ringing, recording_of
+from offhook.twiml.dial_recording import MODES, callback_parameters, from_ringing, recording_of
 from offhook.twiml.forking import Verdict
 from offhook.twiml.forking_steps import (
     PassEarlyMedia,
@@ -16,6 +16,7 @@ from offhook.twiml.forking_steps import (
     StopRecording,
     StopRingback,
 )
+from offhook.twiml.recording import RecordingFacts
 from offhook.twiml.verbs import RING_TONES, Dial, DialRecord
 from tests.twiml.dials import bridged, calling, client, contact, dial, kinds, only, said, sip
 
@@ -242,3 +243,17 @@ def test_only_the_ringing_modes_begin_before_the_answer() -> None:
         "record-from-ringing-dual",
     ]
     assert only(bridged(record="do-not-record").ended(1, 20.0), StopRecording) == []
+
+
+@pytest.mark.parametrize(("record", "channels"), [("record-from-answer", "1"), ("record-from-ringing-dual", "2")])
+def test_the_callback_of_a_recording_says_that_it_is_of_a_dial(record: DialRecord, channels: str) -> None:
+    start = recording_of(Dial(record=record))
+    assert start is not None
+    facts = RecordingFacts(sid="RE1", url="http://host.test/RE1", started="Fri, 20 Aug 2010 01:13:42 +0000")
+    told = dict(callback_parameters("AC1", "CA1", facts, start, status="completed", duration_s=9.6))
+    assert told["RecordingSource"] == "DialVerb"
+    assert told["CallSid"] == "CA1"
+    assert told["RecordingChannels"] == channels
+    assert told["RecordingTrack"] == "both"
+    assert told["RecordingStatus"] == "completed"
+    assert told["RecordingDuration"] == "10"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
+from offhook.twiml.nouns import CallEvent
 from offhook.twiml.params import (
     EVENT_STATUS,
-    CallEvent,
     CallFacts,
     CallStatus,
     Place,

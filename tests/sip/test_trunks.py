@@ -335,4 +335,5 @@ def test_any_order_keeps_the_bounds_and_a_way_out(events: list[tuple[str, str, U
         assert held["spare"] == core.calls("spare") <= 2
     core.release("main")
     # Everything recovers by itself.
+    assert len(core) == 2
     assert {health for _, health in core.health("main", now + RETRY_AFTER_MAX_S)} == {Health.UP}

@@ -12,7 +12,8 @@ import pytest
 from offhook.sip.uri import Uri
 from offhook.twiml import nouns
 from offhook.twiml.caller_id import Caller, CallerId
-from offhook.twiml.dial_targets import House, Plan, TrunkFacts, in_order, plan
+from offhook.twiml.dial_house import House, TrunkFacts, in_order
+from offhook.twiml.dial_targets import Plan, plan
 from offhook.twiml.errors import CannotExecute
 from offhook.twiml.nouns import Client, Header, Headers, Identity, Number, Parameter, Sip, SipUri
 from offhook.twiml.numbers import Kind
@@ -168,6 +169,7 @@ def test_the_caller_of_a_sip_address() -> None:
     [
         ("tel:+14155550100", 13243),
         ("sip:", 13243),
+        ("", 13243),
         ("sip:" + "u" * 250 + "@h.test", 13243),
         ("sip:bob@h.test?X-A=" + "a" * 1024, 13253),
         ("sip:bob@198.51.100.1", 13254),
@@ -291,6 +293,7 @@ def test_equal_priorities_share_the_load_by_weight() -> None:
 
 def test_without_weights_the_order_of_the_document_stays() -> None:
     uris = [SipUri(uri="a"), SipUri(uri="b"), SipUri(uri="c", priority=0)]
+    assert [uri.uri for uri in in_order([*uris, SipUri(uri="d", weight=1)])] == ["d", "a", "b", "c"]
     assert [uri.uri for uri in in_order(uris)] == ["a", "b", "c"]
 
 

@@ -330,6 +330,41 @@ def test_the_verdict_on_a_leg_that_is_not_the_callee_is_nothing() -> None:
     assert core.screened(2, Verdict.ACCEPTED, 2.0) == core.digits_sent(2, 2.0) == []
 
 
+# ---- between the answer and the bridge -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noun", [number(send_digits="1"), sip(url=URL)], ids=["sending", "screening"])
+@pytest.mark.parametrize(
+    ("given_", "how", "step"),
+    [
+        ("ended", How.CALLEE_LEFT, None),
+        ("stop_child", How.STOPPED, HangUpLeg(leg=1, why=Why.CANCELLED)),
+        ("take_child", How.TAKEN, ReleaseLeg(leg=1)),
+        ("caller_left", How.CALLER_LEFT, HangUpLeg(leg=1, why=Why.CALLER_LEFT)),
+        ("interrupted", How.INTERRUPTED, HangUpLeg(leg=1, why=Why.CANCELLED)),
+    ],
+)
+def test_whoever_leaves_before_the_bridge_ends_the_dial(noun: Any, given_: str, how: How, step: Any) -> None:
+    core = calling(noun)
+    core.answered(1, 1.0)
+    match given_:
+        case "ended":
+            steps = core.ended(1, 3.0)
+        case "stop_child":
+            steps = core.stop_child(0, 3.0)
+        case "take_child":
+            steps = core.take_child(0, 3.0)
+        case "caller_left":
+            steps = core.caller_left(3.0)
+        case _:
+            steps = core.interrupted(3.0)
+    result = end(steps)
+    assert (result.how, result.status, result.bridged) == (how, "completed", False)
+    assert result.duration_s == (None if how is How.TAKEN else 2.0)
+    assert [one for one in steps if isinstance(one, HangUpLeg | ReleaseLeg)] == ([] if step is None else [step])
+    assert not only(steps, Unbridge)
+
+
 # ---- the bridge ends -----------------------------------------------------------------------------------------------
 
 

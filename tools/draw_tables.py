@@ -21,7 +21,7 @@ from offhook.actors import call_state
 from offhook.sip.dialog import offer_answer, phases, uac, uas
 from offhook.sip.machine import Table
 from offhook.sip.transaction import client, invite_client, invite_server, server
-from offhook.twiml import gather, recording
+from offhook.twiml import forking_table, gather, recording
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "state-machines.md"
 
@@ -108,6 +108,19 @@ def machines() -> tuple[Machine, ...]:
             of_mapping(recording.TABLE),  # type: ignore[arg-type]
         ),
         Machine(
+            "Dial",
+            "twiml/forking_table.py",
+            "One `<Dial>` as a whole; the callee is whoever answered first. Inputs without a row are late, or of no "
+            "concern in that state.",
+            of_mapping(forking_table.TABLE),  # type: ignore[arg-type]
+        ),
+        Machine(
+            "Dialled leg",
+            "twiml/forking_table.py",
+            "One INVITE of a `<Dial>`, to one contact of one noun.",
+            of_mapping(forking_table.LEG_TABLE),  # type: ignore[arg-type]
+        ),
+        Machine(
             "Leg",
             "sip/dialog/phases.py",
             "One SIP dialog from its INVITE to its end, whichever side sent it (RFC 3261 sections 12 to 15). Inputs in "
@@ -155,7 +168,8 @@ def machines() -> tuple[Machine, ...]:
 
 def words(member: enum.Enum) -> str:
     """A member as the page writes it: its value, which the code words for people."""
-    return str(member.value).replace("-", " ") if isinstance(member, gather.Act | recording.Act) else str(member.value)
+    acts = gather.Act | recording.Act | forking_table.Act | forking_table.LegAct
+    return str(member.value).replace("-", " ") if isinstance(member, acts) else str(member.value)
 
 
 def grouped(lines: Iterable[Line]) -> Iterator[tuple[Line, tuple[enum.Enum, ...]]]:

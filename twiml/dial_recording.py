@@ -8,6 +8,8 @@ from typing import Final, Literal
 import attrs
 
 from .forking_steps import StartRecording
+from .recording import RecordingFacts, recording_status_parameters
+from .steps import Parameters
 from .verbs import Dial, DialRecord
 
 
@@ -44,4 +46,28 @@ def recording_of(dial: Dial) -> StartRecording | None:
         channels=mode.channels if dial.recording_track == "both" else 1,
         track=dial.recording_track,
         trim=dial.trim == "trim-silence",
+    )
+
+
+def callback_parameters(
+    account_sid: str,
+    call_sid: str,
+    facts: RecordingFacts,
+    start: StartRecording,
+    *,
+    status: str,
+    duration_s: float | None = None,
+    error_code: int | None = None,
+) -> Parameters:
+    """What the `recordingStatusCallback` of a Dial says; `call_sid` is the caller's call."""
+    return recording_status_parameters(
+        account_sid,
+        call_sid,
+        facts,
+        status=status,
+        source="DialVerb",
+        track=start.track,
+        channels=start.channels,
+        duration_s=duration_s,
+        error_code=error_code,
     )

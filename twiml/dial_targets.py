@@ -6,67 +6,28 @@ this server cannot do at all is an error of the document (`CannotExecute`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
 from ..sip.uri import Uri
-from .caller_id import BadCallerId, Caller, CallerId, for_client, for_number, for_sip
+from .caller_id import Caller, for_client, for_number, for_sip
+from .dial_house import House, in_order, is_public
 from .dialling import dial_fault
 from .errors import BadNumber, CannotExecute, TwimlError
 from .nouns import Client, Header, Headers, Identity, Number, Parameter, Sip, SipUri
 from .numbers import is_client_name, is_short, normalise, reads_as, refusal_code
 from .outgoing_headers import HeaderItems, LeftOut, check, is_sendable, read
-from .platform_names import PlatformNames, Resident
+from .platform_names import Resident
 from .sip_address import Address, parse_address
 from .steps import Alert
 from .support import NOT_SUPPORTED, uncarried_nouns
 from .targets import PhoneNumber, Planned, RegisteredUser, SipAddress, Target, Unreachable, Way
 from .verbs import Dial
 
-N = TypeVar("N")
-
-Network = IPv4Network | IPv6Network
-ANYWHERE: Final = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 CALL_REASON: Final = "X-Branded-CallReason"
 """Header of a trunk's INVITE that says why somebody is called."""
-
-
-@attrs.frozen(kw_only=True)
-class TrunkFacts:
-    """What is known of the trunk that would take a number."""
-
-    caller_id: str | None = None
-    """The number it is known by."""
-
-
-def _no_trunk(number: str) -> TrunkFacts | None:
-    return None
-
-
-def _first(total: int) -> int:
-    return 0
-
-
-@attrs.frozen(kw_only=True)
-class House:
-    """What a dial has to know about the server."""
-
-    names: PlatformNames
-    numbers: Set[str] = frozenset()
-    """Telephone numbers that the account owns or has verified, in E.164."""
-    trunk_of: Callable[[str], TrunkFacts | None] = _no_trunk
-    """The trunk that takes a number; `None`: nobody may dial it."""
-    networks: Sequence[Network] = ANYWHERE
-    """Where SIP requests may be sent, as far as an address says it; names are looked at when they are resolved."""
-    tls: bool = False
-    """Whether TLS and SRTP are carried out."""
-    header_prefix: str = ""
-    """Of the headers that the house itself sends."""
-    draw: Callable[[int], int] = _first
-    """A number below `total`, by chance: shares the load among the `Uri`s of a `Sip`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,26 +59,6 @@ def plan(dial: Dial, caller: Caller, house: House, domain: str | None = None) ->
     planner = _Planner(dial, caller, house, domain)
     targets = tuple(planner.one(noun) for noun in dial.nouns)
     return Plan(targets=targets, alerts=tuple(planner.alerts))
-
-
-def in_order(uris: Sequence[SipUri], draw: Callable[[int], int] = _first) -> tuple[SipUri, ...]:
-    """By priority, the lower first; by chance and weight among equals, as SRV records are (RFC 2782).
-
-    Without weights the order of the document stays.
-    """
-    ordered: list[SipUri] = []
-    for priority in sorted({uri.priority or 0 for uri in uris}):
-        left = [uri for uri in uris if (uri.priority or 0) == priority]
-        while left:
-            total = sum(uri.weight or 0 for uri in left)
-            chosen, at = left[0], draw(total) if total else -1
-            for uri in left:
-                if at < 0:
-                    break
-                chosen, at = uri, at - (uri.weight or 0)
-            left.remove(chosen)
-            ordered.append(chosen)
-    return tuple(ordered)
 
 
 @attrs.define(eq=False)
@@ -200,8 +141,6 @@ class _Planner:
                 self._left_out(address.left_out, "Sip")
                 ways.append(self._way(address, username, password))
                 reads = reads or reads_as(address.uri)
-            except _Reported:
-                raise
             except CannotExecute:
                 raise
             except TwimlError as error:
@@ -304,16 +243,6 @@ class _Planner:
         self.alerts.append(Alert(code=code, detail=detail, verb=verb))
 
 
-def is_public(host: str, networks: Sequence[Network]) -> bool:
-    """Whether requests may be sent to a host; a name is looked at again when it has been resolved."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return True
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped.version == network.version and mapped in network for network in networks)
-
-
 def _parameter_header(name: str) -> str:
     """The header that carries a client's parameter."""
     return name if name.lower().startswith("x-") else f"X-{name}"
@@ -331,6 +260,3 @@ def _check_fault(fault: int | None, what: str) -> None:
 def _check_credentials(username: str | None, password: str | None) -> None:
     if any(text is not None and not is_sendable(text) for text in (username, password)):
         raise _Refused("username and password must not hold control characters", code=13249)
-
-
-__all__ = ["ANYWHERE", "BadCallerId", "CallerId", "House", "Plan", "TrunkFacts", "in_order", "is_public", "plan"]

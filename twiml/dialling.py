@@ -14,10 +14,9 @@ from .nodes import Node
 from .numbers import is_client_name, is_short, normalise
 from .outgoing_headers import PASSED_HEADERS
 from .problems import Context
+from .sip_address import MAX_HEADER_PART, BadSipAddress, parse_address
 
 MAX_TARGETS = 10
-MAX_SIP_URI = 255
-MAX_SIP_HEADERS = 1024
 MAX_QUEUE_NAME = 64
 
 
@@ -88,26 +87,18 @@ def _sip(sip: nouns.Sip, context: Context) -> nouns.Sip:
 
 
 def _sip_fault(address: str) -> tuple[int, str] | None:
-    uri, _, headers = address.partition("?")
-    scheme, colon, rest = uri.partition(":")
-    if not colon or "@" in scheme or "." in scheme or scheme.lower() not in ("sip", "sips"):
-        if colon and "@" not in uri and scheme.lower() in ("tel", "http", "https", "mailto"):
-            return 13243, f"{scheme}: is not a SIP URI; write sip:user@host"
-        rest = uri  # the scheme may be left out
-    if len(uri) >= MAX_SIP_URI:
-        return 13243, f"the SIP URI has {len(uri)} characters; it must have fewer than {MAX_SIP_URI}"
-    if len(headers) >= MAX_SIP_HEADERS:
-        return 13253, f"the headers have {len(headers)} characters; they must have fewer than {MAX_SIP_HEADERS}"
-    host = rest.rpartition("@")[2].partition(";")[0]
-    if not host or any(character.isspace() or character in '<>"' for character in uri):
-        return 13243, f"{uri[:60]!r} is not a SIP URI; write sip:user@host"
+    """What makes an address unusable; what is only left out of it is said when it is called."""
+    try:
+        parse_address(address)
+    except BadSipAddress as error:
+        return error.code, error.message
     return None
 
 
 def _headers(headers: nouns.Headers, context: Context) -> nouns.Headers:
     total = sum(len(header.name) + len(header.value) + 2 for header in headers.headers)
-    if total >= MAX_SIP_HEADERS:
-        context.report(13253, f"the headers have {total} characters; they must have fewer than {MAX_SIP_HEADERS}")
+    if total >= MAX_HEADER_PART:
+        context.report(13253, f"the headers have {total} characters; they must have fewer than {MAX_HEADER_PART}")
         return attrs.evolve(headers, fault=13253)
     return headers
 

@@ -95,6 +95,8 @@ class Forking:
     _how: How = attrs.field(init=False, default=How.NOBODY)
     _caller_left: bool = attrs.field(init=False, default=False)
     _bridged: bool = attrs.field(init=False, default=False)
+    _released: bool = attrs.field(init=False, default=False)
+    """Whether the callee's call lives on."""
     _ended_at: float = attrs.field(init=False, default=0.0)
     _limit_due: float = attrs.field(init=False, default=math.inf)
     _writing_due: float = attrs.field(init=False, default=math.inf)
@@ -342,7 +344,7 @@ class Forking:
             case Act.PART:
                 self._ringing.over(self._callee.child, "completed", 200, now)
             case Act.LET_GO:
-                self._callee.state, self._callee.child.stage = LegState.GONE, Stage.OVER
+                self._callee.state, self._callee.child.stage, self._released = LegState.GONE, Stage.OVER, True
                 self._steps.append(ReleaseLeg(leg=self._callee.number))
         if self._writing:
             self._steps.append(StopRecording())
@@ -371,7 +373,7 @@ class Forking:
                 leg=callee.number,
                 sip_status=200,
                 bridged=self._bridged,
-                duration_s=None if self._how is How.TAKEN else max(self._ended_at - answered_at, 0.0),
+                duration_s=None if self._released else max(self._ended_at - answered_at, 0.0),
             )
         self.result = result
         self._steps.append(Finished(result))

@@ -9,6 +9,7 @@ from typing import Literal
 
 import attrs
 
+from .nouns import CallEvent
 from .steps import Parameters
 
 API_VERSION = "2010-04-01"
@@ -183,8 +184,6 @@ def status_parameters(
 
 
 # ---- the children of a Dial ----------------------------------------------------------------------------------------
-
-CallEvent = Literal["initiated", "ringing", "answered", "completed"]
 
 EVENT_STATUS: Mapping[CallEvent, CallStatus] = {
     "initiated": "initiated",

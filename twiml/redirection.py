@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from ..sip.uri import Uri, host_key
-from .dial_targets import ANYWHERE, Network, is_public
+from .dial_house import ANYWHERE, Network, is_public
 from .platform_names import PlatformNames
 
 MAX_REDIRECTS: Final = 5

@@ -70,10 +70,13 @@ def split(text: str) -> tuple[str, str, str]:
 def parse_address(text: str, reserved: str = "") -> Address:
     """Read an address. Raises `BadSipAddress`. `reserved` is the prefix of the house's own headers."""
     scheme, rest, part = split(text)
-    if len(scheme) + 1 + len(rest) >= MAX_URI:
-        raise BadSipAddress(f"the SIP URI has {len(scheme) + 1 + len(rest)} characters; it must have fewer than 255")
+    length = len(text.strip().partition("?")[0])
+    if length >= MAX_URI:
+        raise BadSipAddress(f"the SIP URI has {length} characters; it must have fewer than {MAX_URI}")
     if len(part) >= MAX_HEADER_PART:
-        raise BadSipAddress(f"the headers have {len(part)} characters; they must have fewer than 1024", code=13253)
+        raise BadSipAddress(
+            f"the headers have {len(part)} characters; they must have fewer than {MAX_HEADER_PART}", code=13253
+        )
     left_out: list[LeftOut] = []
     uri = _lenient(scheme, rest, left_out)
     transport, secure = _transport(uri, left_out)

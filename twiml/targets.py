@@ -8,7 +8,7 @@ import attrs
 
 from ..sip.uri import Uri
 from .caller_id import CallerId
-from .nouns import Client, Method, Number, Sip
+from .nouns import CallEvent, Client, Method, Number, Sip
 from .outgoing_headers import HeaderItems
 
 CalledNoun: TypeAlias = Number | Sip | Client
@@ -95,6 +95,10 @@ class Target:
     @property
     def is_number(self) -> bool:
         return isinstance(self.noun, Number)
+
+    def wants(self, event: CallEvent) -> bool:
+        """Whether an event of the call is told to the noun's status callback."""
+        return self.noun.status_callback is not None and event in self.noun.status_callback_event
 
 
 @attrs.frozen(kw_only=True)

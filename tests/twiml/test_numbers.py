@@ -13,10 +13,12 @@ from offhook.twiml.numbers import (
     Party,
     is_client_name,
     is_e164,
+    is_short,
     is_withheld,
     normalise,
     party,
     reads_as,
+    refusal_code,
     user_number,
 )
 
@@ -105,3 +107,33 @@ def test_names_that_no_client_has(name: str) -> None:
 @given(st.text())
 def test_any_text_is_some_party(text: str) -> None:
     assert party(text).kind in Kind
+
+
+@pytest.mark.parametrize("text", ["911", "112", "*21#", "##002#", "123456789012345"])
+def test_short_codes(text: str) -> None:
+    assert is_short(text)
+
+
+@pytest.mark.parametrize("text", ["", "11", "+911", "9a1", "1234567890123456", "９１１"])
+def test_what_is_no_short_code(text: str) -> None:
+    assert not is_short(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+14155550100", 13224),
+        ("+442079460000", 13224),
+        ("+38512345678", 13224),
+        ("+38641234567", 13224),
+        ("+77012345678", 13224),
+        ("+881612345678", 13224),
+        ("911", 13224),
+        ("+210123456", 13226),
+        ("+384123456", 13226),
+        ("+999123456", 13226),
+        ("+860", 13224),  # 86 is China
+    ],
+)
+def test_why_no_trunk_takes_a_number(number: str, code: int) -> None:
+    assert refusal_code(number) == code

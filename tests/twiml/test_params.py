@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta, timezone
 import attrs
 import pytest
 
+from offhook.twiml.nouns import CallEvent
 from offhook.twiml.params import (
+    EVENT_STATUS,
     CallFacts,
     CallStatus,
     Place,
     SipFacts,
     call_parameters,
+    event_parameters,
     header_parameters,
     rfc2822,
+    screening_parameters,
     status_parameters,
 )
 
@@ -159,3 +163,77 @@ def test_dates_are_in_utc() -> None:
     assert rfc2822(datetime(2010, 8, 20, 3, 13, 42, 999, tzinfo=timezone(timedelta(hours=2)))) == (
         "Fri, 20 Aug 2010 01:13:42 +0000"
     )
+
+
+# ---- the children of a Dial ----------------------------------------------------------------------------------------
+
+CHILD = CallFacts(
+    call_sid="CA2",
+    account_sid="AC1",
+    from_="+14155550100",
+    to="sip:bob@pbx.test",
+    status="ringing",
+    direction="outbound-dial",
+    parent_call_sid="CA1",
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [("initiated", "initiated"), ("ringing", "ringing"), ("answered", "in-progress")]
+)
+def test_every_event_of_a_child_has_its_status_and_its_parent(event: CallEvent, status: CallStatus) -> None:
+    late = CHILD.with_status("completed")  # however far the call has come meanwhile
+    told = dict(event_parameters(late, event, at=AT, sequence=2))
+    assert told["CallStatus"] == EVENT_STATUS[event] == status
+    assert told["ParentCallSid"] == "CA1"
+    assert told["Direction"] == "outbound-dial"
+    assert told["CallbackSource"] == "call-progress-events"
+    assert told["SequenceNumber"] == "2"
+    assert told["Timestamp"] == "Fri, 20 Aug 2010 01:13:42 +0000"
+    assert "CallDuration" not in told
+    assert "SipResponseCode" not in told
+
+
+@pytest.mark.parametrize("status", ["completed", "busy", "no-answer", "failed", "canceled"])
+def test_the_last_event_of_a_child_has_its_final_status(status: CallStatus) -> None:
+    told = dict(
+        event_parameters(
+            CHILD.with_status(status), "completed", at=AT, sequence=3, duration_s=42, sip_response_code=200
+        )
+    )
+    assert (told["CallStatus"], told["CallDuration"], told["Duration"]) == (status, "42", "1")
+    assert told["SipResponseCode"] == "200"
+
+
+def test_the_recording_of_a_dial_is_told_with_the_end_of_the_child() -> None:
+    recording = (("RecordingUrl", "http://h/RE1"), ("RecordingSid", "RE1"), ("RecordingDuration", "5"))
+    done = CHILD.with_status("completed")
+    assert set(recording) <= set(event_parameters(done, "completed", at=AT, sequence=0, recording=recording))
+    assert not set(recording) & set(event_parameters(done, "answered", at=AT, sequence=0, recording=recording))
+
+
+def test_a_screening_request_tells_what_the_far_end_said() -> None:
+    answered = attrs.evolve(
+        CHILD.with_status("in-progress"),
+        sip=SipFacts(
+            call_id="5f@0.0.0.0",
+            domain="pbx.test",
+            source_ip="192.0.2.7",
+            headers=(("X-Agent", "7"), ("User-to-User", "aa"), ("Server", "pbx")),
+        ),
+    )
+    told = dict(screening_parameters(answered, called="sip:bob@pbx.test:5070", caller="sip:+14155550100@sip.test"))
+    assert told["CallSid"] == "CA2"
+    assert told["ParentCallSid"] == "CA1"
+    assert told["CallStatus"] == "in-progress"
+    assert (told["To"], told["Called"]) == ("sip:bob@pbx.test", "sip:bob@pbx.test:5070")
+    assert (told["From"], told["Caller"]) == ("+14155550100", "sip:+14155550100@sip.test")
+    assert told["SipCallId"] == "5f@0.0.0.0"
+    assert told["SipDomain"] == "pbx.test"
+    assert told["SipSourceIp"] == "192.0.2.7"
+    assert [name for name in told if name.startswith("SipHeader_")] == ["SipHeader_X-Agent"]
+
+
+def test_a_screening_request_of_a_child_without_sip_facts_is_a_plain_one() -> None:
+    told = screening_parameters(CHILD, called=CHILD.to, caller=CHILD.from_)
+    assert told == call_parameters(CHILD)

@@ -13,7 +13,7 @@ from ..sip.trunks import NoRoute, Trunk, Trunks
 from ..sip.trunks import Why as NoWay
 from ..sip.uri import Uri
 from ..transport.flow import Flow
-from ..twiml.dial_targets import House, TrunkFacts
+from ..twiml.dial_house import House, TrunkFacts
 from ..twiml.forking_steps import Contact
 from ..twiml.redirection import RedirectRules
 from ..twiml.targets import PhoneNumber, RegisteredUser, SipAddress, Target

@@ -34,7 +34,7 @@ from ..transport.rtp import PortRange, RtpPorts
 from ..transport.stream import StreamTransport
 from ..transport.udp import UdpTransport
 from ..transport.webhook import WebhookClient
-from ..twiml.dial_targets import House
+from ..twiml.dial_house import House
 from ..twiml.redirection import RedirectRules
 from .announcer import Announcer
 from .bus import Bus

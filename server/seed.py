@@ -10,7 +10,7 @@ from ..sip.trunks import Trunks
 from ..store.domains import DomainDirectory
 from ..store.records import CredentialRecord, DomainRecord
 from ..store.sids import Kind, derive
-from ..twiml.dial_targets import House
+from ..twiml.dial_house import House
 from ..twiml.platform_names import OwnDomain, PlatformNames
 from ..twiml.redirection import RedirectRules
 from .config import Config, CredentialSettings, DomainSettings

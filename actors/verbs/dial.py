@@ -77,8 +77,6 @@ from .stage import CallerLeft, Stage
 
 ANSWERS_WITHIN_S: Final = 5.0
 DEFAULT_TONE: Final = "us"
-FAILURES_TOLD: Final = frozenset((408, 480, 500, 502, 503, 504))
-"""Final responses that say something about the far end's infrastructure (alert 32011)."""
 GATEWAY_FAILED: Final = frozenset((408, 503))
 
 log = structlog.get_logger(__name__)
@@ -203,9 +201,6 @@ class _Session:
         self._gateway_failed(leg, path, fact, now)
         if 300 <= fact.status < 400:
             return self._redirected(leg, fact, now)
-        if fact.status in FAILURES_TOLD:
-            said = "no response" if fact.local else f"{fact.status}"
-            self._warn(32011, f"{leg.contact.uri}: {said}")
         return self.core.refused(fact.leg, fact.status, now)
 
     def _redirected(self, leg: _Leg, fact: LegFailed, now: float) -> Sequence[ForkingStep]:

@@ -95,7 +95,7 @@ FAILURES = (
     Failure("no XML", 12100, document("this is no <xml")),
     Failure("XML with a document type", 12100, document('<!DOCTYPE a [<!ENTITY b "c">]><Response>&b;</Response>')),
     Failure("a wrong root", 12102, document("<Responses><Say>hello</Say></Responses>")),
-    Failure("a verb that is not carried out", 13750, twiml("<Dial>+14155550100</Dial>")),
+    Failure("a verb that is not carried out", 13750, twiml("<Enqueue>support</Enqueue>")),
     Failure("a redirect loop", 11215, redirect("/voice"), requests=11),
     Failure("a redirect to nowhere", 11216, Answer(b"", 302, None)),
     Failure("a bad retry policy", 11243, url=f"{BASE}/voice#rp=never", requests=0),

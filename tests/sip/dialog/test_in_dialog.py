@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from offhook.sip.dialog.config import ALLOW
 from offhook.sip.dialog.events import (
     Accept,
     Answer,
@@ -275,18 +276,10 @@ def test_a_challenged_offer_is_sent_again() -> None:
 
 @pytest.mark.parametrize(("we_called", "earliest", "latest"), [(True, 2.1, 4.0), (False, 0.0, 2.0)])
 def test_after_a_glare_the_side_with_the_call_id_waits_longer(we_called: bool, earliest: float, latest: float) -> None:
-    if we_called:
-        peer = calling()
-        peer.tell(Offer(HELD))
-        assert peer.answer(peer.last("INVITE"), 491) == []
-        done = peer.wait(5.0)
-    else:
-        other = called()
-        other.tell(Offer(HELD))
-        invite = requests(other.out, "INVITE")[0]
-        reply = CalledPeer(other.ours, other.flow)
-        assert reply.answer(invite, 491) == []
-        done = reply.wait(5.0)
+    peer = calling() if we_called else called()
+    peer.tell(Offer(HELD))
+    assert peer.answer(peer.last("INVITE"), 491) == []
+    done = peer.wait(5.0)
     times = [at for at, output in done if isinstance(output, SendRequest) and output.request.method == "INVITE"]
     assert earliest <= times[0] <= latest
 
@@ -353,17 +346,17 @@ def test_options_in_a_dialog_tells_what_we_can_do() -> None:
     peer.send(peer.next("OPTIONS"))
     (ok,) = responses(peer.out)
     assert ok.status == 200
-    assert ok.headers.get("Allow") == "INVITE, ACK, CANCEL, OPTIONS, BYE"
+    assert ok.headers.get("Allow") == ", ".join(ALLOW)
     assert ok.headers.get("Accept") == "application/sdp"
 
 
-@pytest.mark.parametrize("method", ["INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "MESSAGE", "SUBSCRIBE", "X-NEW"])
+@pytest.mark.parametrize("method", ["INFO", "REFER", "NOTIFY", "MESSAGE", "SUBSCRIBE", "X-NEW"])
 def test_other_methods_get_405_and_the_methods_we_know(method: str) -> None:
     peer = called()
     peer.send(peer.next(method))
     (refusal,) = responses(peer.out)
     assert refusal.status == 405
-    assert refusal.headers.get("Allow") == "INVITE, ACK, CANCEL, OPTIONS, BYE"
+    assert refusal.headers.get("Allow") == ", ".join(ALLOW)
 
 
 @pytest.mark.parametrize("phase", ["ringing", "up"])
@@ -393,9 +386,9 @@ def test_a_stranger_who_knows_one_tag_gets_481(method: str) -> None:
 
 def test_an_extension_that_we_lack_gets_420_with_its_name() -> None:
     peer = called()
-    peer.send(peer.next("INVITE", body=HELD, headers=(("Require", "timer, 100rel"),)))
+    peer.send(peer.next("INVITE", body=HELD, headers=(("Require", "timer, gruu, 100rel"),)))
     (refusal,) = responses(peer.out)
-    assert (refusal.status, refusal.headers.get("Unsupported")) == (420, "timer, 100rel")
+    assert (refusal.status, refusal.headers.get("Unsupported")) == (420, "gruu")
 
 
 def test_a_body_that_we_cannot_read_gets_415_with_what_we_can() -> None:
@@ -478,3 +471,63 @@ def test_a_request_whose_handling_failed_is_answered_by_the_last_words() -> None
     assert sorted(response.cseq.number for response in responses(out)) == [1, 2]
     assert {response.status for response in responses(out)} == {500}
     assert len(peer.ours.linger()) == 2
+
+
+# ---- a re-INVITE of ours that only rings --------------------------------------------------------------------------
+
+
+def stuck() -> tuple[CalledPeer, Request]:
+    """A call whose other side has given our re-INVITE a provisional response, and then nothing for three minutes."""
+    peer = calling()
+    peer.tell(Offer(HELD))
+    invite = peer.last("INVITE")
+    assert peer.answer(invite, 183) == []
+    assert peer.wait(180.4) == []
+    peer.wait(180.5)
+    return peer, invite
+
+
+def test_a_re_invite_that_only_rings_is_cancelled_after_three_minutes() -> None:
+    peer, invite = stuck()
+    cancel = peer.last("CANCEL")
+    assert (cancel.cseq.number, cancel.via.branch) == (2, invite.via.branch)
+    peer.answer(cancel, 200)
+    (fact,) = peer.answer(invite, 487)
+    assert isinstance(fact, LegOfferRefused)
+    assert (fact.status, fact.local) == (487, False)
+    assert peer.tell(Offer(HELD)) == []
+
+
+def test_an_answer_that_crosses_the_cancel_of_a_re_invite_counts_and_the_call_goes_on() -> None:
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 200, body=ANSWER)
+    assert isinstance(fact, LegOfferAnswered)
+    assert peer.methods == ["ACK"]
+    assert isinstance(peer.tell(Bye())[0], LegEnded)
+
+
+def test_a_cancelled_re_invite_that_stays_without_an_answer_ends_the_call() -> None:
+    peer, _ = stuck()
+    ends = [(at, output.cause) for at, output in peer.wait(300.0) if isinstance(output, LegEnded)]
+    assert ends == [(212.5, Cause.LOST)]
+
+
+def test_a_refusal_after_the_cancel_of_a_re_invite_is_reported_as_it_came_and_481_ends_the_call() -> None:
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 603)
+    assert isinstance(fact, LegOfferRefused)
+    assert fact.status == 603
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 481)
+    assert isinstance(fact, LegEnded)
+    assert fact.cause is Cause.LOST
+
+
+def test_a_re_invite_that_is_answered_in_time_is_not_cancelled() -> None:
+    peer = calling()
+    peer.tell(Offer(HELD))
+    invite = peer.last("INVITE")
+    peer.answer(invite, 183)
+    peer.answer(invite, 200, body=ANSWER)
+    peer.wait(1000.0)
+    assert "CANCEL" not in peer.methods

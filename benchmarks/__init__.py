@@ -1,1 +1,1 @@
-"""What offhook costs: CPU of a call and of a packet, pacing, memory (`python -m benchmarks`, docs/performance.md)."""
+"""What offhook costs in CPU and memory, and how evenly it sends: `python -m benchmarks`; see docs/performance.md."""

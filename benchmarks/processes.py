@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -57,13 +58,21 @@ def family(pid: int) -> Iterator[int]:
             yield from family(int(child))
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A loopback port that nobody has at this moment; outside the range that the kernel hands out by itself, if that
-    can be, so that no client's connection takes it meanwhile."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free for UDP and TCP at this moment.
+
+    It lies below those that the kernel hands out by itself, so that no client's connection takes it meanwhile.
+    """
+    for _ in range(1000):
+        port = random.randrange(10_000, 30_000, 2)
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
         return port
+    raise Failed("no free ports on 127.0.0.1")
 
 
 class Failed(Exception):

@@ -1,6 +1,6 @@
-"""CPU of one webhook, layer by layer: bare httpcore2, httpx2, and our client, against a server in another process.
+"""CPU of one webhook: httpx2, the httpcore2 below it, and our client on h11, against a server in another process.
 
-    python benchmarks/webhook_layers.py [requests]
+    python -m benchmarks.webhook_layers [requests]
 
 One kept connection, POST with 12 parameters, a document of some 200 bytes. The figures are CPU milliseconds of this
 process for each request, the best of five rounds.
@@ -22,8 +22,6 @@ import trio
 
 from offhook.transport.trio_network import TrioNetwork
 from offhook.transport.webhook import WebhookClient, WebhookRequest
-from offhook.transport.webhook_backend import ATTEMPT, Attempt, Backend
-from offhook.transport.webhook_guard import guard_of
 from offhook.twiml.signature import sign
 
 PARAMS = tuple((f"Parameter{number}", f"value {number} of +15005550006") for number in range(12))
@@ -60,10 +58,9 @@ async def compare(port: int, count: int) -> dict[str, float]:
     url = f"http://127.0.0.1:{port}/voice"
     network, networks = TrioNetwork(), ["127.0.0.0/8"]
     results: dict[str, float] = {}
-    async with httpcore2.AsyncConnectionPool(network_backend=Backend(network, guard_of(networks))) as pool:
+    async with httpcore2.AsyncConnectionPool() as pool:
 
         async def core() -> None:
-            ATTEMPT.set(Attempt())
             body = urlencode(PARAMS).encode()
             headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(len(body)))]
             await pool.request("POST", url, headers=headers, content=body)

@@ -126,7 +126,7 @@ def set_up(style: Format = Format.AUTO, level: str = "info", stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx2", "httpcore2", "hpack", "trio-websocket"):
+    for chatty in ("hpack", "trio-websocket"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

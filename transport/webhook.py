@@ -1,8 +1,8 @@
 """The webhook client: asks customers' applications over HTTP and gives back plain replies or errors with public codes.
 
-One `WebhookClient` serves the process. It sits directly on httpcore2 (docs/decisions/0002-webhook-client.md): one
-pool of connections for each origin, opened through `Network`. What belongs to a call (cookies, credentials) lives in
-the `CallSession` that each delivery is given.
+One `WebhookClient` serves the process. It sits on h11 (docs/decisions/0002-webhook-client.md): one pool of connections
+for each origin, opened through `Network`. What belongs to a call (cookies, credentials) lives in the `CallSession` that
+each delivery is given.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What can go wrong with a webhook; every error carries its public code.
 
-`failure_of` is the one place where exceptions of the layers below (sockets, TLS, httpcore2) become these errors.
+`failure_of` is the one place where exceptions of the layers below (sockets, TLS) become these errors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import socket
 import ssl
 from typing import ClassVar
 
-import httpcore2
 import trio
 
 from . import errors
@@ -202,15 +201,6 @@ TABLE: tuple[tuple[type[Exception], type[WebhookError]], ...] = (
     (ConnectionRefusedError, ConnectRefused),
     (TimeoutError, ConnectTimedOut),
     (trio.TooSlowError, ConnectTimedOut),
-    (httpcore2.ConnectTimeout, ConnectTimedOut),
-    (httpcore2.PoolTimeout, TotalTimeExceeded),
-    (httpcore2.ReadTimeout, ReadTimedOut),
-    (httpcore2.WriteTimeout, ReadTimedOut),
-    (httpcore2.ReadError, ConnectionBroke),
-    (httpcore2.WriteError, ConnectionBroke),
-    (httpcore2.ConnectError, ConnectionFailed),
-    (httpcore2.RemoteProtocolError, HttpViolation),
-    (httpcore2.LocalProtocolError, BadUrl),
     (trio.BrokenResourceError, ConnectionBroke),
     (trio.ClosedResourceError, ConnectionBroke),
     (errors.TransportError, ConnectionFailed),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from offhook.sip.digest import DigestServer, Outcome
 from offhook.transport.errors import NameNotFound, Unreachable
 from offhook.transport.webhook_auth import Credentials, choose, parse_challenges
-from offhook.transport.webhook_backend import certificate_names
+from offhook.transport.webhook_open import certificate_names
 from offhook.transport.webhook_cache import Cache, directives, fresh_until
 from offhook.transport.webhook_errors import (
     BadUrl,

@@ -56,7 +56,7 @@ def test_lines_of_a_call_carry_its_sid(lines: io.StringIO) -> None:
 
 def test_lines_below_the_level_are_left_out(lines: io.StringIO) -> None:
     structlog.get_logger().debug("too much")
-    logging.getLogger("httpx2").info("chatty")
+    logging.getLogger("hpack").info("chatty")
     assert written(lines) == []
 
 

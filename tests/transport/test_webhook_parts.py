@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from offhook.sip.digest import DigestServer, Outcome
 from offhook.transport.errors import NameNotFound, Unreachable
 from offhook.transport.webhook_auth import Credentials, choose, parse_challenges
-from offhook.transport.webhook_open import certificate_names
 from offhook.transport.webhook_cache import Cache, directives, fresh_until
 from offhook.transport.webhook_errors import (
     BadUrl,
@@ -27,6 +26,7 @@ from offhook.transport.webhook_errors import (
     failure_of,
 )
 from offhook.transport.webhook_guard import guard_of
+from offhook.transport.webhook_open import certificate_names
 from offhook.transport.webhook_options import DEFAULT, Options, parse_options
 from offhook.transport.webhook_session import CookieJar
 from offhook.transport.webhook_target import parse_target, resolve

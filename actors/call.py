@@ -19,6 +19,7 @@ from ..media.events import (
     AudioLost,
     DigitHeard,
     FeedOverflowed,
+    InterceptDigits,
     MediaEvent,
     MediaFlowing,
     MediaSilent,
@@ -210,7 +211,15 @@ class Call(Actor[CallMessage]):
                 await self._on_dial(message)
             case LegSent() | LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
                 await self._tell_program(message)
-            case PlayOrder() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
+            case (
+                PlayOrder()
+                | StopPlaying()
+                | SendDigits()
+                | Record()
+                | StopRecording()
+                | WatchSpeech()
+                | InterceptDigits()
+            ):
                 await self._sound(message)
             case _:
                 await self._on_media(message)

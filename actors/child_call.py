@@ -14,6 +14,7 @@ import structlog
 
 from ..media.events import (
     DigitHeard,
+    InterceptDigits,
     MediaEvent,
     MediaSilent,
     Play,
@@ -205,7 +206,7 @@ class ChildCall(Actor[ChildInput]):
                         await self._command(each, Bye())
             case Listen():
                 self._listening = request.on
-            case Play() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech():
+            case Play() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech() | InterceptDigits():
                 if leg is not None:
                     await leg.media.order(request)
             case _:

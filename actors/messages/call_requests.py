@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
-from ...media.events import Play, Record, SendDigits, StopPlaying, StopRecording, WatchSpeech
+from ...media.events import InterceptDigits, Play, Record, SendDigits, StopPlaying, StopRecording, WatchSpeech
 from ..mailbox import Reply
 
 
@@ -58,5 +58,5 @@ class ProgramEnded:
     how: str
 
 
-AudioOrder: TypeAlias = Play | StopPlaying | SendDigits | Record | StopRecording | WatchSpeech
+AudioOrder: TypeAlias = Play | StopPlaying | SendDigits | Record | StopRecording | WatchSpeech | InterceptDigits
 ProgramRequest: TypeAlias = AnswerCall | RefuseCall | Listen | HangUp | ProgramEnded | AudioOrder

@@ -12,7 +12,7 @@ import attrs
 import structlog
 import trio
 
-from ...media.events import DigitHeard, Play, RecordingDone, StopPlaying
+from ...media.events import DigitHeard, InterceptDigits, Play, RecordingDone, StopPlaying, Track
 from ...media.events import Record as RecordOrder
 from ...media.events import StopRecording as StopRecordOrder
 from ...media.plane import PlaneLeg
@@ -77,6 +77,13 @@ from .stage import CallerLeft, Stage
 
 ANSWERS_WITHIN_S: Final = 5.0
 DEFAULT_TONE: Final = "us"
+TRACKS: Final = {
+    ("inbound", 1): Track.INBOUND,
+    ("outbound", 1): Track.OUTBOUND,
+    ("both", 1): Track.BOTH,
+    ("both", 2): Track.DUAL,
+}
+"""Which of the caller's sound a recording holds; two channels are the caller on the first, the callee on the second."""
 GATEWAY_FAILED: Final = frozenset((408, 503))
 
 log = structlog.get_logger(__name__)
@@ -394,6 +401,7 @@ class _Session:
             return
         await self.stage.ask_dial(CoupleWith(peer))
         if not early and self.verb.hangup_on_star:
+            await self.stage.tell(InterceptDigits("*"))
             await self.stage.tell(Listen(True))
 
     # --- recording -------------------------------------------------------------------------------------------
@@ -406,7 +414,7 @@ class _Session:
             sid=sid, url=services.settings.recording_url(sid), started=self.recording_started
         )
         draft = services.recordings.draft(sid)
-        await self.stage.tell(RecordOrder(sid, draft, trim=step.trim))
+        await self.stage.tell(RecordOrder(sid, draft, TRACKS[step.track, step.channels], trim=step.trim))
         self._tell_recording("in-progress", step.channels, None)
 
     async def _written(self, fact: RecordingDone, now: float) -> Sequence[ForkingStep]:
@@ -449,8 +457,9 @@ class _Session:
             self.stage.services.dialling.release(child.branches)
         if self.result is None:
             return HungUp()
-        if not left:
+        if not left and self.verb.hangup_on_star:
             await self.stage.tell(Listen(False))
+            await self.stage.tell(InterceptDigits(""))
         parameters = dial_parameters(self.result, self._child_facts(self.result), self.recorded)
         return outcome(self.result, parameters) or HungUp()
 

@@ -279,7 +279,7 @@ BROKEN: list[tuple[str, Result, int]] = [
     ("no type", Fetched(status=200, content_type=None, body=b"<Response/>"), 12300),
     ("JSON", Fetched(status=200, content_type="application/json", body=b"{}"), 12300),
     ("refused", FetchFailed(code=11202, detail="refused"), 11202),
-    ("unsupported", document("<Dial>+14155550100</Dial>"), 13750),
+    ("unsupported", document("<Enqueue>support</Enqueue>"), 13750),
     ("speech", document('<Gather input="speech"/>'), 13750),
     ("bad redirect", document("<Redirect>ftp://x</Redirect>"), 11100),
     ("no URL", document("<Play/>"), 11100),
@@ -351,12 +351,12 @@ def test_passwords_and_overrides_are_in_no_alert_and_no_parameter() -> None:
 
 
 def test_a_later_verb_fails_only_when_it_is_reached() -> None:
-    running, step = run("<Say>first</Say><Dial>+14155550100</Dial>")
+    running, step = run("<Say>first</Say><Enqueue>support</Enqueue>")
     assert performed(step) == verbs.Say(content=("first",))
     step = running.resume(Performed(), 1.0)
     assert performed(step) == verbs.ErrorNotice()
-    assert step.alerts[0].verb == "Dial"
-    assert "Dial" in step.alerts[0].detail
+    assert step.alerts[0].verb == "Enqueue"
+    assert "Enqueue" in step.alerts[0].detail
 
 
 @pytest.mark.parametrize("verb", sorted(verb.element() for verb in set(VERBS) - CARRIED_OUT))

@@ -37,6 +37,7 @@ __all__ = [
     "LegRefused",
     "LegReofferWithdrawn",
     "LegReoffered",
+    "LegTrying",
     "Offer",
     "Refuse",
     "RefuseOffer",
@@ -238,6 +239,11 @@ class LegOffered:
 
 
 @attrs.frozen
+class LegTrying:
+    """A 100 to our INVITE: the next hop has it and works on it."""
+
+
+@attrs.frozen
 class LegProgressed:
     """The callee answered provisionally, 101 to 199."""
 
@@ -338,6 +344,7 @@ class LegEnded:
 
 LegFact: TypeAlias = (
     LegOffered
+    | LegTrying
     | LegProgressed
     | LegAnswered
     | LegRefused

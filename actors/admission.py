@@ -8,7 +8,7 @@ gets here.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 import attrs
@@ -23,8 +23,9 @@ from ..sip.errors import SipError
 from ..sip.message import Request
 from ..sip.registration import SUPPORTED as REGISTER_SUPPORTED
 from ..sip.tokens import Method
+from ..sip.trunks import Trunk
 from ..store.domains import DomainDirectory
-from ..store.records import DomainRecord, IpNetwork
+from ..store.records import Application, DomainRecord, IpNetwork
 
 ALLOW_OUTSIDE: Final = (*ALLOW, "REGISTER")
 """All methods that are carried out."""
@@ -60,17 +61,42 @@ class Refused:
     """None: nobody's account is concerned, and nothing is logged to one."""
 
 
+@attrs.frozen(kw_only=True)
+class Carried:
+    """What a call from the telephone network has instead of a domain."""
+
+    trunk: Trunk
+    from_: str
+    """The caller's number in E.164; a word, or an address, where none is given."""
+    to: str
+    """The number that was called; an address, where it cannot be read as one."""
+    forwarded_from: str | None = None
+    """The number that diverted the call to the called one."""
+
+
 @attrs.frozen
 class Admitted:
-    """The request may become a call of this domain."""
+    """The request may become a call."""
 
-    domain: DomainRecord
-    username: str | None
+    domain: DomainRecord | None
+    """The domain it came to; None: a trunk brought it."""
+    application: Application
+    """Who is asked what to do with it."""
+    username: str | None = None
     """The digest user, where a credential was asked for."""
     warnings: tuple[Alert, ...] = ()
+    carried: Carried | None = None
+    """Of a call that a trunk brought."""
 
 
 Decision: TypeAlias = Admitted | Refused
+Answering: TypeAlias = Callable[[Request, DomainRecord], Application | Refused]
+"""Who is asked what to do with a call that may come to a domain."""
+
+
+def answered_by_domain(request: Request, domain: DomainRecord) -> Application | Refused:
+    """The domain's own application."""
+    return domain.application or Refused(404, domain=domain)
 
 
 def screen(
@@ -120,7 +146,14 @@ def _takes_sdp(request: Request) -> bool:
 
 
 def admit(
-    request: Request, *, source: str, transport: str, domains: DomainDirectory, digest: DigestServer, now: float
+    request: Request,
+    *,
+    source: str,
+    transport: str,
+    domains: DomainDirectory,
+    digest: DigestServer,
+    now: float,
+    answering: Answering = answered_by_domain,
 ) -> Decision:
     """The admission table, row by row, for an INVITE that passed `screen`.
 
@@ -139,12 +172,13 @@ def admit(
         if isinstance(checked, Refused):
             return checked
         username = checked
-    refused = _check_media(request, domain, transport)
+    refused = check_media(request, domain, transport)
     if refused is not None:
         return refused
-    if domain.voice_url is None:
-        return Refused(404, domain=domain)
-    return Admitted(domain, username, tuple(_warnings(request, source, username)))
+    application = answering(request, domain)
+    if isinstance(application, Refused):
+        return application
+    return Admitted(domain, application, username, warnings_of(request, source, username))
 
 
 def _check_access(request: Request, domain: DomainRecord, source: str) -> Refused | None:
@@ -204,8 +238,10 @@ def challenge(digest: DigestServer, domain: DomainRecord, now: float, *, stale: 
     )
 
 
-def _check_media(request: Request, domain: DomainRecord, transport: str) -> Refused | None:
-    if domain.secure and transport not in ("TLS", "WSS"):
+def check_media(request: Request, domain: DomainRecord | None, transport: str) -> Refused | None:
+    """Whether the session that is offered can come about; without a domain it need not be secure."""
+    secure = domain is not None and domain.secure
+    if secure and transport not in ("TLS", "WSS"):
         return Refused(
             488,
             "Secure SIP transport required",
@@ -224,7 +260,7 @@ def _check_media(request: Request, domain: DomainRecord, transport: str) -> Refu
     if request.content_type not in ACCEPT:
         return None  # an optional body that we need not read
     try:
-        answer(parse_sdp(request.body), LocalMedia("192.0.2.1", 2), Policy(secure=domain.secure))
+        answer(parse_sdp(request.body), LocalMedia("192.0.2.1", 2), Policy(secure=secure))
     except SecureMediaNotAccepted as error:
         return Refused(488, "Secure media not accepted", alert=Alert(32207, str(error)), domain=domain)
     except SecureMediaRequired as error:
@@ -241,7 +277,7 @@ def _quotable(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _warnings(request: Request, source: str, username: str | None) -> list[Alert]:
+def warnings_of(request: Request, source: str, username: str | None = None) -> tuple[Alert, ...]:
     """What is odd about an admitted INVITE but does not refuse it."""
     warnings: list[Alert] = []
     contact = request.contact
@@ -259,7 +295,7 @@ def _warnings(request: Request, source: str, username: str | None) -> list[Alert
             user = None
         if user != username:
             warnings.append(Alert(32106, f"authorization name {username!r} differs from the SIP user {user!r}"))
-    return warnings
+    return tuple(warnings)
 
 
 def _loopback(host: str) -> bool:

@@ -79,7 +79,7 @@ from .messages.call import (
     RefuseCall,
     Separate,
 )
-from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent
+from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent, LegTried
 from .messages.leg import LegOrder
 from .messages.lifecycle import Down
 from .messages.media import Couple, MediaCommand, Uncouple
@@ -169,6 +169,8 @@ class Call(Actor[CallMessage]):
         if self.leg.mailbox.name not in self._started:
             self.leg.forget()  # a crash before it could run: nothing must be routed to it
         self.services.registry.drop_call(self.identity.sid)
+        if self.identity.trunk is not None:
+            self.services.dialling.trunks.release(self.identity.trunk)
 
     def wake_at(self) -> float:
         if self.state.status.final:
@@ -209,7 +211,7 @@ class Call(Actor[CallMessage]):
                 await self._hang_up(message.how, Input.ENDED)
             case MakeChild() | CoupleWith() | Separate() | OpenEarly():
                 await self._on_dial(message)
-            case LegSent() | LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
+            case LegSent() | LegTried() | LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
                 await self._tell_program(message)
             case (
                 PlayOrder()
@@ -444,7 +446,7 @@ class Call(Actor[CallMessage]):
             self.news.changed(self.state)
 
     def _alert(self, code: int, detail: str) -> None:
-        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain.name)
+        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain_name)
 
 
 def call_mailbox(sid: str) -> Mailbox[CallMessage]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import attrs
 
 from ..sip.message import Request
-from ..store.records import DomainRecord
+from ..store.records import Application, DomainRecord
 from ..transport.flow import Flow
 from ..twiml.nouns import Method
 from ..twiml.params import API_VERSION, CallFacts, CallStatus, Direction, SipFacts
+from .admission import Admitted
 from .messages.media import MediaPolicy
 from .settings import Settings
 
@@ -21,13 +22,16 @@ class Identity:
 
     sid: str
     account: str
-    domain: DomainRecord
+    domain: DomainRecord | None
+    """The domain it came to; None: a trunk brought it."""
+    application: Application
+    """Who is asked for its documents."""
     from_: str
-    """URI of the From header."""
+    """URI of the From header; of a call by a trunk the number."""
     to: str
-    """The Request-URI."""
-    sip_domain: str
-    """Host the INVITE was sent to."""
+    """The Request-URI; of a call by a trunk the number."""
+    sip_domain: str | None
+    """Host the INVITE was sent to, when it is a domain of ours."""
     sip_call_id: str
     username: str | None
     """Digest user, where one was asked for."""
@@ -40,22 +44,43 @@ class Identity:
     direction: Direction = "inbound"
     parent_sid: str | None = None
     """Call SID of the call that dialled this one."""
+    trunk: str | None = None
+    """Name of the trunk that brought it."""
+    forwarded_from: str | None = None
+    """The number that diverted the call to ours."""
 
     @classmethod
-    def of_invite(cls, sid: str, domain: DomainRecord, request: Request, flow: Flow, username: str | None) -> Identity:
+    def of_invite(
+        cls,
+        sid: str,
+        account: str,
+        admitted: Admitted,
+        request: Request,
+        flow: Flow,
+    ) -> Identity:
+        """A call that has come in. `account` is that of calls which come to no domain."""
+        domain, carried = admitted.domain, admitted.carried
         return cls(
             sid=sid,
-            account=domain.account_sid,
+            account=account if domain is None else domain.account_sid,
             domain=domain,
-            from_=str(request.from_.uri),
-            to=request.request_uri,
-            sip_domain=request.uri.host,
+            application=admitted.application,
+            from_=str(request.from_.uri) if carried is None else carried.from_,
+            to=request.request_uri if carried is None else carried.to,
+            sip_domain=None if domain is None else request.uri.host,
             sip_call_id=request.call_id,
-            username=username,
+            username=admitted.username,
             remote_host=flow.remote[0],
             local_host=flow.local[0],
             passed_headers=tuple(passed_headers(request.headers)),
+            trunk=None if carried is None else carried.trunk.name,
+            forwarded_from=None if carried is None else carried.forwarded_from,
         )
+
+    @property
+    def domain_name(self) -> str | None:
+        """NAME of the domain it came to."""
+        return None if self.domain is None else self.domain.name
 
     def facts(self, status: CallStatus) -> CallFacts:
         """The call as its application is told of it."""
@@ -67,10 +92,11 @@ class Identity:
             status=status,
             direction=self.direction,
             parent_call_sid=self.parent_sid,
+            forwarded_from=self.forwarded_from,
             sip=SipFacts(
                 call_id=self.sip_call_id,
                 domain=self.sip_domain,
-                domain_sid=self.domain.sid,
+                domain_sid=self.domain.sid if self.domain is not None and self.sip_domain is not None else None,
                 username=self.username,
                 source_ip=self.remote_host,
                 headers=self.passed_headers,
@@ -81,8 +107,8 @@ class Identity:
         """What our 200 carries beside the session description."""
         return ((f"{settings.header_prefix}CallSid", self.sid),)
 
-    def child(self, sid: str, *, from_: str, to: str) -> Identity:
-        """A call that this one dials."""
+    def child(self, sid: str, *, from_: str, to: str, number: bool) -> Identity:
+        """A call that this one dials; `number`: by a trunk, so that no domain has to do with it."""
         return attrs.evolve(
             self,
             sid=sid,
@@ -91,8 +117,11 @@ class Identity:
             direction="outbound-dial",
             parent_sid=self.sid,
             sip_call_id="",
+            sip_domain=None if number else self.sip_domain,
             username=None,
             passed_headers=(),
+            trunk=None,
+            forwarded_from=None,
         )
 
     def invite_headers(self, settings: Settings) -> tuple[tuple[str, str], ...]:

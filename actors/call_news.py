@@ -43,7 +43,7 @@ class CallReporter:
             to=record.to,
             status=record.status,
             started_at=record.started_at,
-            domain=self.identity.domain.name,
+            domain=self.identity.domain_name,
             answered_at=record.answered_at,
         )
 
@@ -118,7 +118,7 @@ class CallNews(CallReporter):
             to=who.to,
             status=Status.RINGING.value,
             started_at=self.started_at,
-            domain_sid=who.domain.sid,
+            domain_sid=who.domain.sid if who.domain is not None else None,
             sip_call_id=who.sip_call_id,
         )
 
@@ -133,7 +133,7 @@ class CallNews(CallReporter):
                 direction=who.direction,
                 from_=who.from_,
                 to=who.to,
-                domain=who.domain.name,
+                domain=who.domain_name,
                 sip_call_id=who.sip_call_id,
             )
         )

@@ -32,7 +32,7 @@ def inbound_call(
 ) -> Call:
     """A call that has not been started; give the INVITE to its leg's mailbox."""
     sid = services.ids.sid("CA")
-    identity = Identity.of_invite(sid, admitted.domain, request, flow, admitted.username)
+    identity = Identity.of_invite(sid, services.settings.account, admitted, request, flow)
     settings = services.settings
     config = LegConfig(
         contact=services.courier.contact_on(flow),

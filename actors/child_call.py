@@ -41,6 +41,7 @@ from ..sip.dialog.events import (
     LegProgressed,
     LegRefused,
     LegReoffered,
+    LegTrying,
     Refuse,
 )
 from ..sip.dialog.leg import Leg
@@ -76,6 +77,7 @@ from .messages.child import (
     LegPickedUp,
     LegRang,
     LegSent,
+    LegTried,
     PressKeys,
     Screen,
     TellChildStatus,
@@ -268,6 +270,8 @@ class ChildCall(Actor[ChildInput]):
 
     async def _on_leg(self, leg: ChildLeg, fact: LegFact) -> None:
         match fact:
+            case LegTrying():
+                self._tell(LegTried(self.number, leg.number))
             case LegProgressed():
                 early = await self._early(leg, fact.body)
                 self._tell(LegRang(self.number, leg.number, fact.status, early))

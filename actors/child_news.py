@@ -40,7 +40,7 @@ class ChildNews(CallReporter):
             status="queued",
             started_at=self.began,
             parent_call_sid=who.parent_sid,
-            domain_sid=who.domain.sid,
+            domain_sid=who.domain.sid if who.domain is not None else None,
         )
 
     def started(self) -> None:
@@ -54,7 +54,7 @@ class ChildNews(CallReporter):
                 direction=who.direction,
                 from_=who.from_,
                 to=who.to,
-                domain=who.domain.name,
+                domain=who.domain_name,
                 parent_call_sid=who.parent_sid,
             )
         )
@@ -116,7 +116,7 @@ class ChildNews(CallReporter):
 
     def alert(self, code: int, detail: str) -> None:
         who = self.identity
-        self.services.alert(code, detail, call_sid=who.sid, domain=who.domain.name)
+        self.services.alert(code, detail, call_sid=who.sid, domain=who.domain_name)
 
     def _identify(self, identity: Identity) -> None:
         self.identity = self.notifications.identity = identity

@@ -51,15 +51,15 @@ class Notifications:
 
     def completed(self, state: CallState, sip_status: int | None, at: datetime.datetime) -> None:
         """The status callback of an inbound call: one, at its end."""
-        domain = self.identity.domain
-        if domain.status_callback_url is None or self.identity.parent_sid is not None:
+        application = self.identity.application
+        if application.status_callback_url is None or self.identity.parent_sid is not None:
             return
         facts = self.identity.facts(state.status.public)
         params = status_parameters(
             facts, at=at, sequence=self._sequence, duration_s=state.duration_s, sip_response_code=sip_status
         )
         self._sequence += 1
-        self.tell(domain.status_callback_url, domain.status_callback_method, params, purpose="status-callback")
+        self.tell(application.status_callback_url, application.status_callback_method, params, purpose="status-callback")
 
     def child_event(
         self,
@@ -105,4 +105,4 @@ class Notifications:
         return await self.services.webhooks.ask(asked, self.session)
 
     def _alert(self, code: int, detail: str) -> None:
-        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain.name)
+        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain_name)

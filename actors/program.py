@@ -72,14 +72,14 @@ class ProgramActor(Actor[ProgramFact]):
         cls, services: Services, identity: Identity, call: Ref[CallMessage], notifications: Notifications
     ) -> ProgramActor:
         box: Mailbox[ProgramFact] = Mailbox(f"program of {identity.sid}", FACTS)
-        domain = identity.domain
+        application = identity.application
         functions: dict[str, WebhookTarget] = {}
-        fallback = domain.voice_fallback_url
+        fallback = application.voice_fallback_url
         core = Program(
-            Source(url_of(domain.voice_url or "", "voice", functions), method_of(domain.voice_method)),
+            Source(url_of(application.voice_url, "voice", functions), method_of(application.voice_method)),
             None
             if fallback is None
-            else Source(url_of(fallback, "fallback", functions), method_of(domain.voice_fallback_method)),
+            else Source(url_of(fallback, "fallback", functions), method_of(application.voice_fallback_method)),
         )
         stage = Stage(services, identity, call, box, notifications, call, functions)
         return cls(box, services, identity, stage, core)
@@ -229,7 +229,7 @@ class ProgramActor(Actor[ProgramFact]):
     def _alert(self, alert: Alert) -> None:
         who = self.identity
         detail = alert.detail if alert.url is None else f"{alert.detail} ({alert.url})"
-        self.services.alert(alert.code, detail, call_sid=who.sid, domain=who.domain.name)
+        self.services.alert(alert.code, detail, call_sid=who.sid, domain=who.domain_name)
 
 
 def url_of(target: WebhookTarget, name: str, functions: dict[str, WebhookTarget]) -> str:

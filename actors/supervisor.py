@@ -22,8 +22,9 @@ from ..media.speech import Speech
 from ..sip.digest import DigestServer
 from ..sip.registration import Bounds
 from ..sip.timers import Timers
-from ..sip.trunks import Trunks
+from ..sip.trunks import Trunk, Trunks
 from ..store.domains import DomainDirectory
+from ..store.numbers import NumberDirectory
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
 from ..transport.connections import Connections
@@ -105,6 +106,10 @@ class Plan:
     """Whom a dial may call."""
     redirects: RedirectRules
     trunks: Trunks
+    numbers: NumberDirectory
+    """Telephone numbers of ours, and who answers what trunks bring."""
+    registered: tuple[Trunk, ...] = ()
+    """Trunks with whose gateways we register."""
     registration: Bounds = attrs.field(factory=Bounds)
     """What the registrar grants."""
 
@@ -200,7 +205,14 @@ async def open_tree(
                 front.start_made(
                     board,
                     lambda: Switchboard(
-                        board, registry, courier, plan.settings.server_header, services, plan.domains, plan.digest
+                        board,
+                        registry,
+                        courier,
+                        plan.settings.server_header,
+                        services,
+                        plan.domains,
+                        plan.digest,
+                        plan.numbers,
                     ),
                     policy=Policy.RESTART,
                 )

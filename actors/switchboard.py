@@ -13,10 +13,24 @@ from ..sip.digest import DigestServer
 from ..sip.message import Request
 from ..sip.tokens import Method
 from ..sip.transaction.key import server_key
+from ..sip.trunks import Trunks
 from ..store.domains import DomainDirectory
+from ..store.numbers import NumberDirectory
 from ..transport.flow import Flow, FlowClosed, Received
-from .admission import ACCEPT_HEADER, ALLOW_HEADER, SUPPORTED_HEADER, Admitted, Refused, admit, screen
+from .admission import (
+    ACCEPT_HEADER,
+    ALLOW_HEADER,
+    SUPPORTED_HEADER,
+    Admitted,
+    Alert,
+    Carried,
+    Decision,
+    Refused,
+    admit,
+    screen,
+)
 from .call_setup import inbound_call
+from .emergency import Emergencies
 from .mailbox import ActorGone
 from .messages.leg import Incoming
 from .messages.registrar import RegisterReceived
@@ -24,6 +38,7 @@ from .refusals import tell
 from .registration import enrol, has_credentials
 from .router import Router
 from .services import Services
+from .trunk_admission import admit_carried, bringing
 
 RETRY_AFTER_S: Final = 5
 """What a 503 asks for while the server drains or is flooded."""
@@ -36,6 +51,7 @@ class Switchboard(Router):
     services: Services
     domains: DomainDirectory
     digest: DigestServer
+    numbers: NumberDirectory
 
     def contained(self, error: Exception) -> None:
         self.services.contained(self.mailbox.name, error)
@@ -61,18 +77,40 @@ class Switchboard(Router):
         if self.registry.draining:
             self.answer(request, received.flow, 503, headers=(("Retry-After", str(RETRY_AFTER_S)),))
             return
-        decision = admit(
+        decision = self._decide(request, received.flow)
+        if isinstance(decision, Refused):
+            self._refuse(request, received.flow, decision)
+            return
+        carried = decision.carried
+        if carried is not None and not self._trunks.enter(carried.trunk.name):
+            self._refuse(request, received.flow, too_many(carried))
+            return
+        try:
+            self._start(request, received, decision, key, invite)
+        except BaseException:
+            # The call that would give the place back did not come about.
+            if carried is not None:
+                self._trunks.release(carried.trunk.name)
+            raise
+
+    @property
+    def _trunks(self) -> Trunks:
+        return self.services.dialling.trunks
+
+    def _decide(self, request: Request, flow: Flow) -> Decision:
+        source, transport = flow.remote[0], flow.transport
+        trunk = bringing(request, source, self._trunks, self.domains)
+        if trunk is not None:
+            return admit_carried(request, trunk, source=source, transport=transport, numbers=self.numbers)
+        return admit(
             request,
-            source=received.flow.remote[0],
-            transport=received.flow.transport,
+            source=source,
+            transport=transport,
             domains=self.domains,
             digest=self.digest,
             now=trio.current_time(),
+            answering=Emergencies(self._trunks, self.numbers),
         )
-        if isinstance(decision, Refused):
-            self._refuse(request, received.flow, decision)
-        else:
-            self._start(request, received, decision, key, invite)
 
     def _start(
         self,
@@ -89,7 +127,7 @@ class Switchboard(Router):
         registry.add_leg(request.call_id, call.leg.leg.local_tag, leg)
         registry.add_call(call.identity.sid, call.mailbox.ref, call.news.view())
         for alert in admitted.warnings:
-            self.services.alert(alert.code, alert.detail, call_sid=call.identity.sid, domain=admitted.domain.name)
+            self.services.alert(alert.code, alert.detail, call_sid=call.identity.sid, domain=call.identity.domain_name)
         self.services.calls.start(call, call.news.down)
         leg.post(Incoming(request, received.flow, received.at))
 
@@ -118,3 +156,13 @@ class Switchboard(Router):
     def _refuse(self, request: Request, flow: Flow, refused: Refused) -> None:
         headers = tell(self.services, request, flow, refused)
         self.answer(request, flow, refused.status, refused.reason, headers)
+
+
+def too_many(carried: Carried) -> Refused:
+    """The trunk has as many calls as it may have."""
+    trunk = carried.trunk
+    return Refused(
+        503,
+        headers=(("Retry-After", str(RETRY_AFTER_S)),),
+        alert=Alert(10004, f"trunk {trunk.name} has {trunk.max_calls} calls already"),
+    )

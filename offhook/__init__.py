@@ -20,10 +20,15 @@ from .actors.messages.events import (
     CallStarted,
     DigitsHeard,
     Event,
+    GatewayRecovered,
+    GatewayUnavailable,
     QualityMeasured,
     RecordingReady,
     Registered,
     RegistrationRefused,
+    TrunkRegistered,
+    TrunkUnavailable,
+    TrunkUnregistered,
     Unregistered,
     VerbEnded,
     VerbStarted,
@@ -34,19 +39,19 @@ from .actors.registry import CallView
 from .server.config import (
     AccountSettings,
     Config,
-    ConfigError,
     CredentialSettings,
     DialSettings,
     DomainSettings,
     HttpSettings,
     MediaSettings,
-    Problem,
     ServerSettings,
     SipSettings,
     WebhooksSettings,
 )
 from .server.load import load as load_config
+from .server.problems import ConfigError, Problem
 from .server.server import Parts, Server, open_server
+from .server.trunk_config import InboundSettings, NumberSettings, TrunkSettings
 from .server.version import VERSION
 from .transport.errors import AddressInUse, AddressUnavailable, TransportError
 
@@ -73,8 +78,12 @@ __all__ = [
     "DomainSettings",
     "Event",
     "Gap",
+    "GatewayRecovered",
+    "GatewayUnavailable",
     "HttpSettings",
+    "InboundSettings",
     "MediaSettings",
+    "NumberSettings",
     "Parts",
     "Problem",
     "QualityMeasured",
@@ -85,6 +94,10 @@ __all__ = [
     "ServerSettings",
     "SipSettings",
     "TransportError",
+    "TrunkRegistered",
+    "TrunkSettings",
+    "TrunkUnavailable",
+    "TrunkUnregistered",
     "Unregistered",
     "VerbEnded",
     "VerbStarted",

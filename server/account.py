@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 
 from ..store.sids import Kind, make
-from .config import Config, ConfigError, Problem
+from .config import Config
+from .problems import ConfigError, Problem
 from .values import Wrong, account_sid, secret
 
 FILE = "account.json"

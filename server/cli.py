@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from .config import Config, ConfigError
+from .config import Config
 from .load import load
 from .log import REDACTOR, Format, hide, set_up
+from .problems import ConfigError
 from .run import FAILED, MISCONFIGURED, OK, run
+from .trunk_config import TrunkSettings
 from .version import VERSION
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -56,7 +58,7 @@ def serve(config: ConfigPath = DEFAULT_CONFIG, *, log_format: LogFormat = "auto"
     if settings is None:
         return MISCONFIGURED
     set_up(Format(log_format), log_level)
-    hide(settings.account.auth_token, *(user.password for domain in settings.domains for user in domain.credentials))
+    hide(settings.account.auth_token, *secrets_of(settings))
     return trio.run(run, settings)
 
 
@@ -142,7 +144,30 @@ def summary(config: Config) -> list[str]:
         who = " and ".join(callers) or "nobody: it has neither credentials nor ip_access_control"
         target = domain.voice_url if domain.voice_url is not None else "no voice_url: calls get 404"
         lines.append(f"domain {config.sip.names.full(domain.name)}: {REDACTOR.text(str(target))}; callers: {who}")
+    lines += [trunk_summary(trunk) for trunk in config.trunks]
+    for number in config.numbers:
+        lines.append(f"number {number.number}: {REDACTOR.text(str(number.voice_url or 'verified, answered by nobody'))}")
     return lines
+
+
+def trunk_summary(trunk: TrunkSettings) -> str:
+    """One line about a trunk: where it is, what it takes, what it brings."""
+    facts = [", then ".join(map(str, trunk.uris))]
+    facts.append(f"dials {', '.join(trunk.prefixes)}" if trunk.prefixes else "dials nothing: it has no prefixes")
+    facts += ["takes emergency calls"] if trunk.emergency else []
+    facts += ["registers"] if trunk.register else []
+    facts += [f"at most {trunk.max_calls} calls"] if trunk.max_calls is not None else []
+    facts += [f"at most {trunk.calls_per_s:g} calls a second"] if trunk.calls_per_s is not None else []
+    if trunk.inbound is not None:
+        target = trunk.inbound.voice_url or "numbers with a voice_url only"
+        facts.append(f"brings calls from {', '.join(map(str, trunk.inbound.networks))} to {REDACTOR.text(str(target))}")
+    return f"trunk {trunk.name}: {'; '.join(facts)}"
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Passwords of users and of trunks, which are never to be logged."""
+    users = [user.password for domain in config.domains for user in domain.credentials]
+    return [*users, *(trunk.password for trunk in config.trunks if trunk.password is not None)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

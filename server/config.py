@@ -16,32 +16,12 @@ import attrs
 from ..store.domains import DomainNames
 from ..store.records import IpNetwork, WebhookTarget
 from . import values
+from .problems import ConfigError, Problem
+from .trunk_config import NumberSettings, TrunkSettings, misfits_of_trunks, numbers_of, trunks_of
 from .values import HostPort, PortRange
 from .version import VERSION
 
 ANYWHERE: tuple[IpNetwork, ...] = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
-
-
-@attrs.frozen
-class Problem:
-    """One thing that is wrong: where, and what would be right."""
-
-    path: str
-    """Key path such as `sip.udp` or `domain[2].credential[1].username` (tables of an array count from 1)."""
-    text: str
-    source: str = ""
-    """File or environment variable; empty when the configuration was built in code."""
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.source, self.path, self.text) if part)
-
-
-class ConfigError(ValueError):
-    """The configuration cannot be used; `problems` has everything that is wrong with it, never only the first."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
 
 @attrs.frozen(kw_only=True)
@@ -192,11 +172,16 @@ class Config:
     webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
     dial: DialSettings = attrs.field(factory=DialSettings)
     domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=domains_of, metadata={"key": "domain"})
+    trunks: tuple[TrunkSettings, ...] = attrs.field(default=(), converter=trunks_of, metadata={"key": "trunk"})
+    numbers: tuple[NumberSettings, ...] = attrs.field(default=(), converter=numbers_of, metadata={"key": "number"})
     now_utc: Callable[[], datetime.datetime] = now_utc
     """The wall clock; not a key of the file."""
 
     def __attrs_post_init__(self) -> None:
-        problems = tuple(misfits(self.sip, self.http, self.account, self.domains))
+        problems = (
+            *misfits(self.sip, self.http, self.account, self.domains),
+            *misfits_of_trunks(self.trunks, self.numbers),
+        )
         if problems:
             raise ConfigError(problems)
 

@@ -1,6 +1,6 @@
 """Settings from environment variables: `OFFHOOK_SECTION_KEY`, e.g. `OFFHOOK_SIP_DOMAIN_SUFFIX`; they win over the file.
 
-Arrays are written with commas. Domains have no variables: they come from the file. `OFFHOOK_CONFIG` names the file.
+Arrays are written with commas. Domains, trunks and numbers have no variables: they come from the file. `OFFHOOK_CONFIG` names the file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from .config import Problem
+from .problems import Problem
 from .values import suggest
 
 PREFIX = "OFFHOOK_"

@@ -20,8 +20,10 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 from cattrs.gen import make_dict_structure_fn, override
 
 from . import config as tree
-from .config import Config, ConfigError, Problem, misfits
+from .config import Config, misfits
 from .environment import overrides
+from .problems import ConfigError, Problem
+from .trunk_config import InboundSettings, NumberSettings, TrunkSettings, misfits_of_trunks
 from .values import Wrong, suggest
 
 SECTIONS: dict[str, type[Any]] = {
@@ -34,8 +36,18 @@ SECTIONS: dict[str, type[Any]] = {
     "dial": tree.DialSettings,
 }
 """The plain tables of the file."""
-ARRAYS: dict[str, type[Any]] = {"domain": tree.DomainSettings, "credential": tree.CredentialSettings}
+TOP_ARRAYS: dict[str, type[Any]] = {
+    "domain": tree.DomainSettings,
+    "trunk": TrunkSettings,
+    "number": NumberSettings,
+}
 """Tables that may be given many times, written `[[name]]`."""
+ARRAYS: dict[str, type[Any]] = {**TOP_ARRAYS, "credential": tree.CredentialSettings}
+"""The same, with those inside of others."""
+INNER: dict[str, type[Any]] = {"inbound": InboundSettings}
+"""Plain tables inside of others."""
+SHOWN: dict[str, str] = {"credential": "[[domain.credential]]", "inbound": "inbound = { … } of a [[trunk]]"}
+"""How tables inside of others are written."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -64,15 +76,16 @@ def build(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] = {}) 
     given, sources, problems = overrides(environ, SECTIONS)
     parts: dict[str, Any] = {}
     for key in data:
-        if key not in SECTIONS and key != "domain":
+        if key not in SECTIONS and key not in TOP_ARRAYS:
             problems.append(Problem(key, unknown_section(key)))
     for name, cls in SECTIONS.items():
         section = data.get(name, {})
         if isinstance(section, dict):
             section = {**section, **given.get(name, {})}
         parts[name] = structure(section, cls, name, problems)
-    domains = read_domains(data.get("domain", []), problems)
-    problems += misfits(parts["sip"], parts["http"], parts["account"], domains)
+    arrays = {name: read_array(name, data.get(name, []), problems) for name in TOP_ARRAYS}
+    problems += misfits(parts["sip"], parts["http"], parts["account"], arrays["domain"])
+    problems += misfits_of_trunks(arrays["trunk"], arrays["number"])
     if problems:
         raise ConfigError(tuple(attrs.evolve(p, source=sources.get(p.path, p.source or str(path))) for p in problems))
     base = path.resolve().parent
@@ -80,7 +93,7 @@ def build(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] = {}) 
     parts["server"] = attrs.evolve(server, data_dir=base / server.data_dir)
     if webhooks.ca_file is not None:
         parts["webhooks"] = attrs.evolve(webhooks, ca_file=base / webhooks.ca_file)
-    return Config(domains=tuple(domain for domain in domains if domain is not None), **parts)
+    return Config(domains=arrays["domain"], trunks=arrays["trunk"], numbers=arrays["number"], **parts)
 
 
 def structure(value: object, cls: type[Any], path: str, problems: list[Problem]) -> Any:
@@ -92,13 +105,13 @@ def structure(value: object, cls: type[Any], path: str, problems: list[Problem])
         return None
 
 
-def read_domains(value: object, problems: list[Problem]) -> tuple[tree.DomainSettings | None, ...]:
+def read_array(name: str, value: object, problems: list[Problem]) -> tuple[Any, ...]:
+    """The tables of an array; None for each that could not be read, and for what is no array at all."""
     if not isinstance(value, list):
-        problems.append(Problem("domain", "should be an array of tables: write [[domain]], with two brackets"))
+        problems.append(Problem(name, f"should be an array of tables: write [[{name}]], with two brackets"))
         return (None,)
     return tuple(
-        structure(item, tree.DomainSettings, f"domain[{number}]", problems)
-        for number, item in enumerate(value, start=1)
+        structure(item, TOP_ARRAYS[name], f"{name}[{place}]", problems) for place, item in enumerate(value, start=1)
     )
 
 
@@ -111,7 +124,7 @@ def keys_of(cls: type[Any]) -> dict[str, str]:
 def converter() -> cattrs.Converter:
     """cattrs with one strict hook a class; every class is known, so nothing is coerced behind our back."""
     made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    for cls in (*SECTIONS.values(), *ARRAYS.values()):
+    for cls in (*SECTIONS.values(), *ARRAYS.values(), *INNER.values()):
         made.register_structure_hook(cls, strict_hook(cls, made))
     return made
 
@@ -120,8 +133,12 @@ def strict_hook(cls: type[Any], made: cattrs.Converter) -> Callable[[Any, type[A
     """Structures one table: each key by its field's reader, tables inside it by their own hook."""
     readers: dict[str, Any] = {}
     for field in attrs.fields(cls):
-        key = field.metadata.get("key")
-        read = field.converter if key is None else functools.partial(many, cls=ARRAYS[key], key=key, made=made)
+        key, inner = field.metadata.get("key"), field.metadata.get("table")
+        read: Any = field.converter
+        if key is not None:
+            read = functools.partial(many, cls=ARRAYS[key], key=key, made=made)
+        elif inner is not None:
+            read = functools.partial(made.structure, cl=INNER[inner])
         readers[field.name] = override(rename=key, struct_hook=functools.partial(without_type, read))
     table = make_dict_structure_fn(
         cls, made, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **readers
@@ -153,7 +170,7 @@ def problems_of(error: Any, path: str, cls: type[Any]) -> Iterator[Problem]:
         noted, bare = error.group_exceptions()
         for inner, note in noted:
             key = keys.get(note.name, note.name)
-            yield from problems_of(inner, f"{path}.{key}", ARRAYS.get(str(key), cls))
+            yield from problems_of(inner, f"{path}.{key}", ARRAYS.get(str(key)) or INNER.get(str(key), cls))
         for inner in bare:
             yield from problems_of(inner, path, cls)
     elif isinstance(error, IterableValidationError):
@@ -172,7 +189,7 @@ def unknown_section(key: str) -> str:
     for name, cls in SECTIONS.items():
         if key in keys_of(cls).values():
             return f"no such table; {key} belongs into [{name}]"
-    return f"no such table{suggest(key, [*SECTIONS, 'domain'])}"
+    return f"no such table{suggest(key, [*SECTIONS, *TOP_ARRAYS])}"
 
 
 def unknown_key(key: str, cls: type[Any]) -> str:
@@ -180,8 +197,8 @@ def unknown_key(key: str, cls: type[Any]) -> str:
     near = suggest(key, keys_of(cls).values())
     if near:
         return f"no such key{near}"
-    for name, other in {**SECTIONS, **ARRAYS}.items():
+    for name, other in {**SECTIONS, **ARRAYS, **INNER}.items():
         if key in keys_of(other).values():
-            shown = f"[[{'domain.' if name == 'credential' else ''}{name}]]" if name in ARRAYS else f"[{name}]"
+            shown = SHOWN.get(name) or (f"[[{name}]]" if name in ARRAYS else f"[{name}]")
             return f"no such key here; it belongs into {shown}"
     return f"no such key; there are: {', '.join(keys_of(cls).values())}"

@@ -12,7 +12,8 @@ import structlog
 import trio
 
 from ..transport.errors import AddressUnavailable
-from .config import Config, ConfigError
+from .config import Config
+from .problems import ConfigError
 
 log = structlog.get_logger(__name__)
 

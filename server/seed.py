@@ -1,4 +1,4 @@
-"""From the configuration to the store's records: the domains of the file, with the SIDs they have at every start."""
+"""From the configuration to what the tree works with: domains with the SIDs they have at every start, numbers, trunks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import secrets
 from functools import partial
 
 from ..actors.dialling import trunk_facts
-from ..sip.trunks import Trunks
+from ..sip.trunks import Trunk, Trunks
 from ..store.domains import DomainDirectory
-from ..store.records import CredentialRecord, DomainRecord
+from ..store.numbers import NumberDirectory
+from ..store.records import Application, CredentialRecord, DomainRecord
 from ..store.sids import Kind, derive
 from ..twiml.dial_house import House
 from ..twiml.platform_names import OwnDomain, PlatformNames
 from ..twiml.redirection import RedirectRules
 from .config import Config, CredentialSettings, DomainSettings
+from .trunk_config import InboundSettings, NumberSettings, TrunkSettings
 
 
 def domain_directory(config: Config, account_sid: str) -> DomainDirectory:
@@ -62,10 +64,61 @@ def names_of(config: Config) -> PlatformNames:
     )
 
 
-def house_of(config: Config, trunks: Trunks) -> House:
+def trunk_core(settings: TrunkSettings) -> Trunk:
+    """A trunk as calls see it."""
+    return Trunk(
+        name=settings.name,
+        uris=settings.uris,
+        prefixes=settings.prefixes,
+        max_calls=settings.max_calls,
+        calls_per_s=settings.calls_per_s,
+        caller_id=settings.caller_id,
+        username=settings.username,
+        password=settings.password,
+        emergency=settings.emergency,
+        networks=settings.inbound.networks if settings.inbound is not None else (),
+    )
+
+
+def trunks_of(config: Config) -> Trunks:
+    """The trunks of a server, none of which has a call yet."""
+    return Trunks.of(trunk_core(each) for each in config.trunks)
+
+
+def registered_trunks(config: Config) -> tuple[Trunk, ...]:
+    """Those with whose gateways we register."""
+    return tuple(trunk_core(each) for each in config.trunks if each.register)
+
+
+def number_directory(config: Config) -> NumberDirectory:
+    """Our numbers, and who answers the calls that trunks bring."""
+    by_trunk = {
+        trunk.name: application
+        for trunk in config.trunks
+        if trunk.inbound is not None and (application := application_of(trunk.inbound)) is not None
+    }
+    return NumberDirectory.of({each.number: application_of(each) for each in config.numbers}, by_trunk)
+
+
+def application_of(settings: NumberSettings | InboundSettings) -> Application | None:
+    """None when nobody is named who would answer."""
+    if settings.voice_url is None:
+        return None
+    return Application(
+        voice_url=settings.voice_url,
+        voice_method=settings.voice_method,
+        voice_fallback_url=settings.voice_fallback_url,
+        voice_fallback_method=settings.voice_fallback_method,
+        status_callback_url=settings.status_callback_url,
+        status_callback_method=settings.status_callback_method,
+    )
+
+
+def house_of(config: Config, trunks: Trunks, numbers: NumberDirectory) -> House:
     """What a dial has to know about the server."""
     return House(
         names=names_of(config),
+        numbers=numbers.owned,
         trunk_of=partial(trunk_facts, trunks),
         networks=config.dial.allowed_networks,
         header_prefix=config.sip.header_prefix,

@@ -23,7 +23,6 @@ from ..media.plane import MediaIds
 from ..media.speech import Speech
 from ..sip.digest import DigestServer
 from ..sip.timers import Timers
-from ..sip.trunks import Trunks
 from ..store.memory import MemoryRepository
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
@@ -43,7 +42,7 @@ from .config import Config
 from .log import hide, set_up_plainly
 from .metrics import Metrics
 from .recover import recover_recordings
-from .seed import domain_directory, house_of, redirects_of
+from .seed import domain_directory, house_of, number_directory, redirects_of, registered_trunks, trunks_of
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
@@ -211,13 +210,15 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         advertised_host=config.server.advertised_address,
         public_url=base,
     )
-    domains, trunks = domain_directory(config, account.sid), Trunks.of(())
+    domains, trunks, numbers = domain_directory(config, account.sid), trunks_of(config), number_directory(config)
     return Plan(
         settings=settings,
         domains=domains,
-        house=house_of(config, trunks),
+        house=house_of(config, trunks, numbers),
         redirects=redirects_of(config),
         trunks=trunks,
+        numbers=numbers,
+        registered=registered_trunks(config),
         digest=DigestServer(os.urandom(32), config.sip.auth_realm, config.sip.digest_algorithms),
         udp=tuple((each.host, each.port) for each in config.sip.udp),
         tcp=tuple((each.host, each.port) for each in config.sip.tcp),

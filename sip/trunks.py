@@ -76,6 +76,8 @@ class Route:
 
 
 class Health(enum.Enum):
+    """Best first."""
+
     UP = "up"
     SUSPECT = "suspect"
     """It has failed lately; tried when no other is left."""
@@ -131,11 +133,16 @@ class _Line:
                 return NoRoute(Why.TOO_FAST, wait)
         return None
 
-    def in_order(self, now: float) -> tuple[Uri, ...]:
-        """Those that are up as configured, then the suspects, the one that recovers first before the others."""
-        up = [gateway for gateway in self.gateways if gateway.health(now) is Health.UP]
-        suspects = [gateway for gateway in self.gateways if gateway.health(now) is Health.SUSPECT]
-        return tuple(gateway.uri for gateway in [*up, *sorted(suspects, key=lambda gateway: gateway.until)])
+    def in_order(self, now: float, *, all_of_them: bool = False) -> tuple[Uri, ...]:
+        """Those that are up as configured, then the suspects, the one that recovers first before the others.
+
+        Those that asked to be left alone are left out, or come last when `all_of_them` are wanted.
+        """
+        ordered: list[_Gateway] = []
+        for health in Health if all_of_them else (Health.UP, Health.SUSPECT):
+            alike = [gateway for gateway in self.gateways if gateway.health(now) is health]
+            ordered += alike if health is Health.UP else sorted(alike, key=lambda gateway: gateway.until)
+        return tuple(gateway.uri for gateway in ordered)
 
 
 @attrs.define(eq=False)
@@ -168,10 +175,11 @@ class Trunks:
         """A way out for one call to `number`, E.164 or a short code. Give it back with `release`.
 
         Where several trunks have the same longest prefix, those after the first take what it cannot. A shorter prefix
-        is never fallen back to: it may cost another price.
+        is never fallen back to: it may cost another price. A call to an emergency number is never kept from its trunk.
         """
+        lines = self._lines_for(number)
         first: NoRoute | None = None
-        for line in self._lines_for(number):
+        for line in lines:
             obstacle = line.obstacle(now)
             if obstacle is None:
                 line.calls += 1
@@ -179,6 +187,10 @@ class Trunks:
                     line.tokens -= 1.0
                 return Route(line.trunk, line.in_order(now))
             first = first or obstacle
+        if number in EMERGENCY and lines:
+            # No limit of ours, and no Retry-After, keeps such a call from being tried.
+            lines[0].calls += 1
+            return Route(lines[0].trunk, lines[0].in_order(now, all_of_them=True))
         return first or NoRoute(Why.NOT_ALLOWED)
 
     def enter(self, name: str) -> bool:

@@ -56,11 +56,18 @@ class DomainDirectory:
 
     def find(self, host: str) -> DomainRecord | None:
         """The domain that a Request-URI with this host is for; None when nobody takes it."""
+        named = self.named(host)
+        if named is not None:
+            return named
+        return self._by_name.get(self.default_name) if self.default_name else None
+
+    def named(self, host: str) -> DomainRecord | None:
+        """The domain that this host is a name of; None for an address, a foreign name, or one that is not in use."""
         for name in self.names.candidates(host):
             record = self._by_name.get(name)
             if record is not None:
                 return record
-        return self._by_name.get(self.default_name) if self.default_name else None
+        return None
 
     def put(self, record: DomainRecord) -> None:
         self._by_name[record.name] = record

@@ -16,6 +16,18 @@ WebhookFunction: TypeAlias = Callable[[Mapping[str, str]], Awaitable[str]]
 WebhookTarget: TypeAlias = str | WebhookFunction
 
 
+@attrs.frozen(kw_only=True)
+class Application:
+    """Who is asked for the documents of a call, and who is told of its end."""
+
+    voice_url: WebhookTarget
+    voice_method: str = "POST"
+    voice_fallback_url: WebhookTarget | None = None
+    voice_fallback_method: str = "POST"
+    status_callback_url: WebhookTarget | None = None
+    status_callback_method: str = "POST"
+
+
 @attrs.frozen
 class CredentialRecord:
     """A digest user of a domain."""
@@ -52,6 +64,20 @@ class DomainRecord:
     ip_access_control: tuple[IpNetwork, ...] = ()
     """Sources that calls may come from; empty: no such list is mapped."""
     credentials: tuple[CredentialRecord, ...] = ()
+
+    @property
+    def application(self) -> Application | None:
+        """None: calls to the domain find nobody."""
+        if self.voice_url is None:
+            return None
+        return Application(
+            voice_url=self.voice_url,
+            voice_method=self.voice_method,
+            voice_fallback_url=self.voice_fallback_url,
+            voice_fallback_method=self.voice_fallback_method,
+            status_callback_url=self.status_callback_url,
+            status_callback_method=self.status_callback_method,
+        )
 
     @property
     def call_credentials(self) -> tuple[CredentialRecord, ...]:

@@ -85,6 +85,8 @@ def for_number(
     """
     if not given:
         own = _number(caller.from_)
+        if own is None and caller.kind is Kind.SIP:
+            own = _number(caller.own.user)
         if own is not None and (own in owned or own == of_trunk or caller.kind is Kind.NUMBER):
             return CallerId(text=own, user=own)
         if caller.kind is not Kind.CLIENT and of_trunk is not None:

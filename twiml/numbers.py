@@ -32,6 +32,9 @@ COUNTRY_CODES = frozenset(
 )
 """Those that are assigned (ITU-T E.164)."""
 
+PLAIN_LENGTH = 8
+"""Digits from which on a number without a plus may be one with its country code, and is no short code."""
+
 WITHHELD = {
     "+266696687": "anonymous",
     "+7378742833": "restricted",
@@ -122,6 +125,30 @@ def reads_as(uri: Uri) -> str:
         return _DECORATION.sub("", uri.user or "") if uri.scheme == "tel" else str(uri)
     user = "" if uri.user is None else f"{uri.user}@"
     return f"{uri.scheme}:{user}{uri.hostport}"
+
+
+def spellings(uri: Uri) -> tuple[str, ...]:
+    """The numbers in E.164 that the user part of a SIP URI, or a `tel:` URI, may stand for; the likeliest first.
+
+    Carriers leave out the plus, write 00 for it, dial nationally or with a `phone-context` (RFC 3966 5.1.5).
+    """
+    text = (uri.user or "") if uri.scheme == "tel" else (uri.user_text or "")
+    dialled, *params = text.split(";")
+    context = uri.param("phone-context") if uri.scheme == "tel" else None
+    for param in params:
+        name, _, value = param.partition("=")
+        context = value if name.lower() == "phone-context" else context
+    digits = _DECORATION.sub("", dialled)
+    found: list[str] = []
+    if context is not None and context.startswith("+") and digits.isdecimal():
+        found.append(_DECORATION.sub("", context) + digits)
+    try:
+        found.append(normalise(dialled))
+    except BadNumber:
+        pass
+    if len(digits) >= PLAIN_LENGTH:
+        found.append(f"+{digits}")
+    return tuple(dict.fromkeys(number for number in found if is_e164(number)))
 
 
 def user_number(uri: Uri) -> str | None:

@@ -135,6 +135,14 @@ class LegSent:
 
 
 @attrs.frozen
+class LegTried:
+    """Somebody has the INVITE and works on it (100)."""
+
+    child: int
+    leg: int
+
+
+@attrs.frozen
 class LegRang:
     child: int
     leg: int
@@ -182,6 +190,6 @@ class ChildScreened:
     """How the screening program ended (`twiml.steps.Ending`), or `crash`."""
 
 
-ChildFact: TypeAlias = LegSent | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened
+ChildFact: TypeAlias = LegSent | LegTried | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened
 
 ChildInput: TypeAlias = ChildCommand | ChildLegNews | ChildMediaNews | ProgramRequest | Down

@@ -201,6 +201,60 @@ class RegistrationRefused(Event):
     """The alert's code, when there was one."""
 
 
+@attrs.frozen(kw_only=True)
+class TrunkRegistered(Event):
+    """We are registered with a gateway of a trunk, now or for longer."""
+
+    trunk: str
+    gateway: str
+    """Its SIP URI, as configured."""
+    expires_s: int
+    """Seconds, as granted."""
+    refreshed: bool
+    """We were registered there before; False: it is new."""
+
+
+@attrs.frozen(kw_only=True)
+class TrunkUnregistered(Event):
+    """We are registered with a gateway no longer."""
+
+    trunk: str
+    gateway: str
+    reason: str
+    """`expired` (no renewal came about in time) or `withdrawn` (the server ends)."""
+
+
+@attrs.frozen(kw_only=True)
+class TrunkUnavailable(Event):
+    """A registration with a gateway of a trunk has failed, for now; one that was there before lasts until it expires."""
+
+    trunk: str
+    gateway: str
+    status: int | None
+    """Of the refusal; None when there was no response, or no way."""
+    detail: str
+    retry_s: float
+    """Seconds until it is tried again."""
+
+
+@attrs.frozen(kw_only=True)
+class GatewayUnavailable(Event):
+    """Calls avoid a gateway of a trunk from now on: it gave no response, could not be reached, or answered 503."""
+
+    trunk: str
+    gateway: str
+    status: int
+    """Of the response, or what stands for it: 408 for silence, 503 for no way."""
+
+
+@attrs.frozen(kw_only=True)
+class GatewayRecovered(Event):
+    """A gateway that calls had avoided has responded to one."""
+
+    trunk: str
+    gateway: str
+
+
 BusEvent: TypeAlias = (
     CallStarted
     | CallRinging
@@ -219,4 +273,9 @@ BusEvent: TypeAlias = (
     | Registered
     | Unregistered
     | RegistrationRefused
+    | TrunkRegistered
+    | TrunkUnregistered
+    | TrunkUnavailable
+    | GatewayUnavailable
+    | GatewayRecovered
 )

@@ -49,7 +49,7 @@ from ...twiml.forking_steps import (
     Unbridge,
     Warn,
 )
-from ...twiml.numbers import party
+from ...twiml.numbers import Kind, party
 from ...twiml.params import rfc2822
 from ...twiml.recording import RecordingFacts, recording_status_parameters, wants_status
 from ...twiml.redirection import NotFollowed, follow
@@ -71,6 +71,7 @@ from ..messages.child import (
     LegPickedUp,
     LegRang,
     LegSent,
+    LegTried,
 )
 from ..recordings import keep_recording
 from .stage import CallerLeft, Stage
@@ -92,8 +93,8 @@ log = structlog.get_logger(__name__)
 async def dial(stage: Stage, verb: Dial) -> Performed | HungUp:
     """Call others, connect one of them; ends when the core says so."""
     services, who = stage.services, stage.identity
-    caller = Caller(from_=who.from_, to=who.to, kind=party(who.from_).kind)
-    planned = plan(verb, caller, services.dialling.house, who.domain.name)
+    caller = Caller(from_=who.from_, to=who.to, kind=Kind.NUMBER if who.trunk is not None else party(who.from_).kind)
+    planned = plan(verb, caller, services.dialling.house, who.domain_name)
     for alert in planned.alerts:
         _alert(stage, alert)
     return await _Session(stage, verb, planned).run()
@@ -310,7 +311,7 @@ class _Session:
         if not isinstance(target, Target):
             return ()
         sid = services.ids.sid("CA")
-        identity = stage.identity.child(sid, from_=target.caller.text, to=target.to)
+        identity = stage.identity.child(sid, from_=target.caller.text, to=target.to, number=target.is_number)
         noun = target.noun
         callbacks = (
             ChildCallbacks(noun.status_callback, noun.status_callback_method, noun.status_callback_event)
@@ -481,7 +482,7 @@ class _Session:
 
 
 def _alert(stage: Stage, alert: Alert) -> None:
-    stage.services.alert(alert.code, alert.detail, call_sid=stage.identity.sid, domain=stage.identity.domain.name)
+    stage.services.alert(alert.code, alert.detail, call_sid=stage.identity.sid, domain=stage.identity.domain_name)
 
 
 def retry_after(headers: Headers) -> float | None:

@@ -38,6 +38,7 @@ __all__ = [
     "LegRefused",
     "LegReofferWithdrawn",
     "LegReoffered",
+    "LegTrying",
     "Offer",
     "Refuse",
     "RefuseOffer",
@@ -239,6 +240,11 @@ class LegOffered:
 
 
 @attrs.frozen
+class LegTrying:
+    """A 100 to our INVITE: the next hop has it and works on it."""
+
+
+@attrs.frozen
 class LegProgressed:
     """The callee answered provisionally, 101 to 199."""
 
@@ -349,6 +355,7 @@ class LegEnded:
 
 LegFact: TypeAlias = (
     LegOffered
+    | LegTrying
     | LegProgressed
     | LegAnswered
     | LegRefused

@@ -24,7 +24,7 @@ from ..transaction.invite_client import InviteClient
 from ..transaction.invite_server import InviteServer
 from ..transaction.server import NonInviteServer
 from .course import MAX_BYES, Course
-from .events import Cause, LegOfferAnswered, LegOfferRefused, LegProgressed
+from .events import Cause, LegOfferAnswered, LegOfferRefused, LegProgressed, LegTrying
 from .inside import lacks, refusal_of
 from .line import Line
 from .offer_answer import Input as Turn
@@ -236,7 +236,9 @@ class Inbox:
     def _sent(self, act: Sent | None, response: Response, now: float) -> None:
         """What a response to our first INVITE did."""
         match act:
-            case Sent.PROGRESS if response.status > 100:
+            case Sent.PROGRESS if response.status == 100:
+                self.line.out.append(LegTrying())
+            case Sent.PROGRESS:
                 self._progressed(response, now)
             case Sent.ANSWER:
                 self._answered(response, now)

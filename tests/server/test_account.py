@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from offhook.server.account import Account, open_account, write
-from offhook.server.config import AccountSettings, Config, ConfigError, ServerSettings, SipSettings
+from offhook.server.config import AccountSettings, Config, ServerSettings, SipSettings
+from offhook.server.problems import ConfigError
 
 
 def config(tmp_path: Path, account: AccountSettings | None = None) -> Config:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from offhook.server import cli, run
-from offhook.server.config import ConfigError, Problem
+from offhook.server.problems import ConfigError, Problem
 from offhook.server.version import VERSION
 from offhook.transport.errors import AddressInUse
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from offhook.server.config import Config, ConfigError
+from offhook.server.config import Config
+from offhook.server.problems import ConfigError
 from offhook.server.load import load
 
 MINIMAL = '[sip]\ndomain_suffix = "sip.example.test"\n'

@@ -337,3 +337,13 @@ def test_any_order_keeps_the_bounds_and_a_way_out(events: list[tuple[str, str, U
     # Everything recovers by itself.
     assert len(core) == 2
     assert {health for _, health in core.health("main", now + RETRY_AFTER_MAX_S)} == {Health.UP}
+
+
+def test_an_emergency_call_is_tried_whatever_limit_or_wish_to_be_left_alone_there_is() -> None:
+    core = trunks(trunk(emergency=True, max_calls=1, calls_per_s=1.0))
+    route(core)
+    assert why(core) is Why.FULL
+    for gateway in (GW1, GW2):
+        core.failed("main", gateway, 0.0, retry_after_s=600)
+    assert route(core, "911").gateways == (GW1, GW2)
+    assert core.calls("main") == 2

@@ -15,6 +15,7 @@ from offhook.sip.dialog.events import (
     LegOffered,
     LegProgressed,
     LegReoffered,
+    LegTrying,
     Offer,
     Ring,
 )
@@ -49,7 +50,7 @@ def test_a_call_is_answered_and_hung_up_by_the_callee() -> None:
     pair = call()
     pair.at(10, lambda: pair.callee.do(Bye()))
     pair.run()
-    assert [type(fact) for fact in pair.caller.facts] == [LegProgressed, LegAnswered, LegEnded]
+    assert [type(fact) for fact in pair.caller.facts] == [LegTrying, LegProgressed, LegAnswered, LegEnded]
     assert [type(fact) for fact in pair.callee.facts] == [LegOffered, LegAnswered, LegEnded]
     assert isinstance(pair.caller.end, LegEnded)
     assert pair.caller.end.cause is Cause.HUNG_UP

@@ -17,6 +17,7 @@ from offhook.sip.dialog.events import (
     LegEnded,
     LegProgressed,
     LegRefused,
+    LegTrying,
     Offer,
     SendRequest,
 )
@@ -76,10 +77,10 @@ def test_preset_routes_and_a_kept_path_lead_the_invite() -> None:
     assert invite.via.transport == "TCP"
 
 
-def test_progress_is_reported_and_100_is_not() -> None:
+def test_progress_is_reported_and_100_apart_from_it() -> None:
     peer = CalledPeer()
     invite = peer.dial()
-    assert peer.answer(invite, 100, tag=None, headers=()) == []
+    assert peer.answer(invite, 100, tag=None, headers=()) == [LegTrying()]
     (fact,) = peer.answer(invite, 183, body=ANSWER)
     assert isinstance(fact, LegProgressed)
     assert (fact.status, fact.body, fact.tag) == (183, ANSWER, "peer")

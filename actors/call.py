@@ -57,7 +57,7 @@ from .call_news import CallNews
 from .call_state import CallState, Input
 from .child_setup import child_of_call
 from .dialog import LegActor
-from .guard import Nest, open_nest
+from .guard import Nest
 from .mailbox import ActorGone, Mailbox, Ref, Reply
 from .media import CAPACITY as MEDIA_CAPACITY
 from .media import MediaActor
@@ -148,8 +148,12 @@ class Call(Actor[CallMessage]):
     async def run(self) -> None:
         # Whatever this task and those it starts write to the log carries the call's SID.
         structlog.contextvars.bind_contextvars(call_sid=self.identity.sid)
-        async with open_nest(self.mailbox.name) as self._nest:
-            await super().run()
+        async with trio.open_nursery() as nursery:  # open_nest, without the price of a generator for each call
+            self._nest = Nest(self.mailbox.name, nursery)
+            try:
+                await super().run()
+            finally:
+                self._nest.cancel()
 
     async def started(self) -> None:
         self.news.started()
@@ -211,7 +215,16 @@ class Call(Actor[CallMessage]):
                 await self._hang_up(message.how, Input.ENDED)
             case MakeChild() | CoupleWith() | Separate() | OpenEarly():
                 await self._on_dial(message)
-            case LegSent() | LegTried() | LegRang() | LegPickedUp() | LegFailed() | LegGone() | LegKeysSent() | ChildScreened():
+            case (
+                LegSent()
+                | LegTried()
+                | LegRang()
+                | LegPickedUp()
+                | LegFailed()
+                | LegGone()
+                | LegKeysSent()
+                | ChildScreened()
+            ):
                 await self._tell_program(message)
             case (
                 PlayOrder()

@@ -59,7 +59,9 @@ class Notifications:
             facts, at=at, sequence=self._sequence, duration_s=state.duration_s, sip_response_code=sip_status
         )
         self._sequence += 1
-        self.tell(application.status_callback_url, application.status_callback_method, params, purpose="status-callback")
+        self.tell(
+            application.status_callback_url, application.status_callback_method, params, purpose="status-callback"
+        )
 
     def child_event(
         self,

@@ -23,9 +23,7 @@ def bringing(request: Request, source: str, trunks: Trunks, domains: DomainDirec
     return trunk if trunk is not None and domains.named(request.uri.host) is None else None
 
 
-def admit_carried(
-    request: Request, trunk: Trunk, *, source: str, transport: str, numbers: NumberDirectory
-) -> Decision:
+def admit_carried(request: Request, trunk: Trunk, *, source: str, transport: str, numbers: NumberDirectory) -> Decision:
     """What becomes of an INVITE that a trunk brings. How many calls it may have is not looked at here."""
     refused = check_media(request, None, transport)
     if refused is not None:

@@ -48,11 +48,14 @@ from .server.config import (
     SipSettings,
     WebhooksSettings,
 )
+from .server.data_dir import DataDirInUse
 from .server.load import load as load_config
 from .server.problems import ConfigError, Problem
 from .server.server import Parts, Server, open_server
 from .server.trunk_config import InboundSettings, NumberSettings, TrunkSettings
 from .server.version import VERSION
+from .store.errors import StoreError
+from .store.memory import MemoryRepository
 from .transport.errors import AddressInUse, AddressUnavailable, TransportError
 
 __version__ = VERSION
@@ -73,6 +76,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CredentialSettings",
+    "DataDirInUse",
     "DialSettings",
     "DigitsHeard",
     "DomainSettings",
@@ -83,6 +87,7 @@ __all__ = [
     "HttpSettings",
     "InboundSettings",
     "MediaSettings",
+    "MemoryRepository",
     "NumberSettings",
     "Parts",
     "Problem",
@@ -93,6 +98,7 @@ __all__ = [
     "Server",
     "ServerSettings",
     "SipSettings",
+    "StoreError",
     "TransportError",
     "TrunkRegistered",
     "TrunkSettings",

@@ -146,7 +146,9 @@ def summary(config: Config) -> list[str]:
         lines.append(f"domain {config.sip.names.full(domain.name)}: {REDACTOR.text(str(target))}; callers: {who}")
     lines += [trunk_summary(trunk) for trunk in config.trunks]
     for number in config.numbers:
-        lines.append(f"number {number.number}: {REDACTOR.text(str(number.voice_url or 'verified, answered by nobody'))}")
+        lines.append(
+            f"number {number.number}: {REDACTOR.text(str(number.voice_url or 'verified, answered by nobody'))}"
+        )
     return lines
 
 

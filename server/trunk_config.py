@@ -114,7 +114,5 @@ def _repeated(table: str, key: str, found: Iterable[str | None]) -> Iterator[Pro
         if value is None:
             continue
         if value in seen:
-            yield Problem(
-                f"{table}[{place}].{key}", f'"{value}" should be unique: {table}[{seen[value]}] has it too'
-            )
+            yield Problem(f"{table}[{place}].{key}", f'"{value}" should be unique: {table}[{seen[value]}] has it too')
         seen.setdefault(value, place)

@@ -17,9 +17,7 @@ class NumberDirectory:
     _by_trunk: dict[str, Application] = attrs.field(factory=dict)
 
     @classmethod
-    def of(
-        cls, numbers: Mapping[str, Application | None], by_trunk: Mapping[str, Application]
-    ) -> NumberDirectory:
+    def of(cls, numbers: Mapping[str, Application | None], by_trunk: Mapping[str, Application]) -> NumberDirectory:
         """By number in E.164 (None: ours, or verified, but without an application), and by name of trunk."""
         return cls(dict(numbers), dict(by_trunk))
 

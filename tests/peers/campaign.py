@@ -31,7 +31,8 @@ DOCUMENTS = {
     "/status-reject": "",
 }
 STATUS = {"say": "completed", "reject": "no-answer"}
-WARM_UP_CALLS = 200
+WARM_UP_S = 20
+"""Of each kind of call before the server at rest is measured: caches fill, and so do the allocator's arenas."""
 LOOKS = 10
 RESIDENT_GROWTH = 1.25
 """Resident memory that may stay, of what a warm server has: allocators keep some of what a peak took."""
@@ -146,8 +147,10 @@ async def campaign(options: argparse.Namespace, folder: Path) -> bool:
         open_offhook(folder / "offhook", application.base, ("say", "reject")) as offhook,
     ):
         cold = await rest(offhook)
-        for document in STATUS:
-            await call(offhook, folder / f"warm-{document}", document, "UDP", WARM_UP_CALLS, options.rate)
+        for document in options.document:
+            for transport in options.transport:
+                warm_up = folder / f"warm-{document}-{transport}"
+                await call(offhook, warm_up, document, transport, int(WARM_UP_S * options.rate), options.rate)
         await trio.sleep(options.settle)
         before = await rest(offhook)
         print(f"idle: {before.tasks} tasks, RSS {before.resident_mib:.0f} MiB ({cold.resident_mib:.0f} at start)")

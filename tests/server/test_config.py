@@ -8,12 +8,12 @@ import pytest
 
 from offhook.server.config import (
     Config,
-    ConfigError,
     CredentialSettings,
     DomainSettings,
     HttpSettings,
     SipSettings,
 )
+from offhook.server.problems import ConfigError
 from offhook.server.seed import domain_directory
 from offhook.server.values import Wrong
 

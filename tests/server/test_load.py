@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from offhook.server.config import Config
-from offhook.server.problems import ConfigError
 from offhook.server.load import load
+from offhook.server.problems import ConfigError
 
 MINIMAL = '[sip]\ndomain_suffix = "sip.example.test"\n'
 

@@ -58,7 +58,7 @@ from .call_state import CallState, Input
 from .child_setup import child_of_call
 from .dialog import LegActor
 from .guard import Nest
-from .mailbox import ActorGone, Mailbox, Ref, Reply
+from .mailbox import ActorGone, Mailbox, MailboxFull, Ref, Reply
 from .media import CAPACITY as MEDIA_CAPACITY
 from .media import MediaActor
 from .messages.call import (
@@ -411,10 +411,15 @@ class Call(Actor[CallMessage]):
         await self._media.order(order)
 
     async def _tell_program(self, fact: ProgramFact) -> None:
-        if self._program is None or self._program.offer(fact) or not self._program_running:
+        if self._program is None:
             return
-        log.error("the program does not read what it is told", call_sid=self.identity.sid)
-        await self._hang_up("stuck", Input.BROKE)
+        try:
+            self._program.post(fact)
+        except ActorGone:
+            pass  # it has nothing more to do, and the news of that is on the way
+        except MailboxFull:
+            log.error("the program does not read what it is told", call_sid=self.identity.sid)
+            await self._hang_up("stuck", Input.BROKE)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ class Emergencies:
         if caller is None:
             alert = Alert(
                 NO_CALLER,
-                f"{dialled} was dialled by {request.from_.uri}, which is no number of ours, and trunk {trunk.name} has no "
-                "caller_id",
+                f"{dialled} was dialled by {request.from_.uri}, which is no number of ours, and trunk {trunk.name} "
+                "has no caller_id",
             )
             return Refused(403, alert=alert, domain=domain)
         return Application(

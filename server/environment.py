@@ -1,6 +1,7 @@
-"""Settings from environment variables: `OFFHOOK_SECTION_KEY`, e.g. `OFFHOOK_SIP_DOMAIN_SUFFIX`; they win over the file.
+"""Settings from environment variables, such as `OFFHOOK_SIP_DOMAIN_SUFFIX`: section, then key; they win over the file.
 
-Arrays are written with commas. Domains, trunks and numbers have no variables: they come from the file. `OFFHOOK_CONFIG` names the file.
+Arrays are written with commas. Domains, trunks and numbers have no variables: they come from the file, which
+`OFFHOOK_CONFIG` names.
 """
 
 from __future__ import annotations

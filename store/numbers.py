@@ -1,4 +1,4 @@
-"""Whom a call from the telephone network is for: the applications of our numbers, and of the trunks that bring calls."""
+"""Whom a call from the telephone network is for: applications of our numbers, and of the trunks that bring calls."""
 
 from __future__ import annotations
 

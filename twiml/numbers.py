@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 
@@ -142,10 +143,8 @@ def spellings(uri: Uri) -> tuple[str, ...]:
     found: list[str] = []
     if context is not None and context.startswith("+") and digits.isdecimal():
         found.append(_DECORATION.sub("", context) + digits)
-    try:
+    with contextlib.suppress(BadNumber):
         found.append(normalise(dialled))
-    except BadNumber:
-        pass
     if len(digits) >= PLAIN_LENGTH:
         found.append(f"+{digits}")
     return tuple(dict.fromkeys(number for number in found if is_e164(number)))

@@ -228,7 +228,7 @@ class TrunkUnregistered(Event):
 
 @attrs.frozen(kw_only=True)
 class TrunkUnavailable(Event):
-    """A registration with a gateway of a trunk has failed, for now; one that was there before lasts until it expires."""
+    """A registration with a gateway of a trunk has failed, for now; one from before lasts until it expires."""
 
     trunk: str
     gateway: str

@@ -21,6 +21,7 @@ from offhook.actors.planes.beat_leg import BeatLeg
 from offhook.media.frames import FRAME_BYTES
 from offhook.media.g711 import PCMU
 from offhook.media.sources import Clip
+from offhook.sip.dialog.events import Cause
 from offhook.testing.phone import PhoneCall
 from offhook.testing.speech import wav
 from offhook.testing.web import Answer, Asked, twiml
@@ -103,10 +104,11 @@ class Crowd:
     async def _speak(self, call: PhoneCall) -> None:
         await trio.sleep(0.2)
         await call.say(Clip(SPEECH))
-        await call.press("#")
+        if not call.is_over:
+            await call.press("#")
 
-    async def judge(self, broken: int | None = VICTIM) -> None:
-        """All calls but `broken` run to their end and have lost nothing; `broken` ended as a failure, with BYE."""
+    async def judge(self, *broken: int) -> None:
+        """All calls but the `broken` run to their end and have lost nothing; those ended as failures, with BYE."""
         for member in self.members:
             await member.call.over()
         ended = {event.call_sid: event for event in await self.world.ends(CALLS)}
@@ -115,10 +117,11 @@ class Crowd:
         assert len(self.world.web.asked("/status")) == len(ended) == CALLS
         for member in self.members:
             number, sid = member.number, self.sids[member.number]
-            wanted = "failed" if number == broken else "completed"
+            wanted = "failed" if number in broken else "completed"
             assert (number, ended[sid].status) == (number, wanted)
             assert (number, statuses[sid].params["CallStatus"]) == (number, wanted)
-            if number == broken:
+            if number in broken:
+                assert member.call.cause is Cause.HUNG_UP
                 continue
             assert (number, self.trace.gaps(member.heard_at)) == (number, [])
             if number % 2:
@@ -140,11 +143,11 @@ def leg_of(plane: object, name: str) -> BeatLeg:
     return leg
 
 
-async def break_one(world: World, crowd: Crowd, how: Callable[[World, Crowd], None]) -> None:
-    """In the middle of everything, do `how`."""
+async def break_one(world: World, crowd: Crowd, how: Callable[[World, str], None]) -> None:
+    """In the middle of everything, do `how` to the victim."""
     await crowd.gather()
     await trio.sleep(BREAK_AT_S)
-    how(world, crowd)
+    how(world, crowd.victim_sid)
 
 
 assert len(MELODY) % FRAME_BYTES == 0

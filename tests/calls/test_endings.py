@@ -11,7 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.messages.events import ActorCrashed
+from offhook.actors.messages.events import ActorCrashed, BusEvent, VerbEnded
+from offhook.media.events import AudioArrived
 from offhook.server.config import MediaSettings
 from offhook.sip.dialog.events import Cause
 from offhook.testing.phone import PhoneCall
@@ -178,3 +179,21 @@ async def test_a_function_that_does_not_return_has_15_seconds(autojump_clock: Mo
         assert trio.current_time() - started == pytest.approx(15)
         await call.over()
         assert [spoken.text for spoken in it.speech.spoken] == ["11203"]
+
+
+async def test_news_of_sound_that_comes_just_as_the_program_ends_is_no_fault(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with world(tmp_path) as it:
+
+        def more_news(event: BusEvent) -> None:
+            if isinstance(event, VerbEnded):
+                [entry] = it.server.tree.services.registry.calls.values()
+                entry.ref.post(AudioArrived())  # type: ignore[arg-type]  # more than the registry lets others say
+
+        it.server.bus.listen(more_news)
+        it.web.on("/voice", twiml("<Say>Hello</Say>"))
+        call = await it.call()
+        await call.over()
+        [ended] = await it.ends(1)
+        assert (ended.status, ended.cause) == ("completed", "document-ended")

@@ -22,6 +22,7 @@ from offhook.sip.dialog.events import (
     LegProgressed,
     LegRefused,
     LegReoffered,
+    LegTrying,
     Ring,
 )
 from offhook.sip.dialog.session_timer import TABLE, Act, Input, SessionTimer, State
@@ -129,7 +130,7 @@ def test_a_call_between_two_legs_is_refreshed_all_along_and_nobody_notices(with_
     assert len(refreshes(pair.caller)) == 99
     assert set(refreshes(pair.caller)) == {"UPDATE" if with_update else "INVITE"}
     assert refreshes(pair.callee) == []
-    assert [type(fact) for fact in pair.caller.facts] == [LegProgressed, LegAnswered, LegEnded]
+    assert [type(fact) for fact in pair.caller.facts] == [LegTrying, LegProgressed, LegAnswered, LegEnded]
 
 
 def test_a_call_to_a_peer_that_has_vanished_ends_with_its_session() -> None:

@@ -1,7 +1,8 @@
 """Who may call: the checks on a request outside a dialog, and the admission table of a domain. Pure.
 
-The order is fixed: Max-Forwards (483), scheme (416), method (405), extensions (420), body type (415), acceptable
-answers (406); then domain, address list, digest, session description. What is malformed never gets here.
+The order is fixed: Max-Forwards (483), scheme (416), method (405, 481), extensions (420), body type (415), acceptable
+answers (406), session interval (422); then domain, address list, digest, session description. What is malformed never
+gets here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import attrs
 from ..media.errors import MediaError, SdpError, SecureMediaNotAccepted, SecureMediaRequired
 from ..media.sdp.negotiate import LocalMedia, Policy, answer
 from ..media.sdp.parse import parse as parse_sdp
+from ..sip.dialog.config import ALLOW, MIN_SESSION_S, SUPPORTED
+from ..sip.dialog.session_timer import too_brief
 from ..sip.digest import DigestServer, Outcome
 from ..sip.errors import SipError
 from ..sip.message import Request
@@ -23,16 +26,15 @@ from ..sip.tokens import Method
 from ..store.domains import DomainDirectory
 from ..store.records import DomainRecord, IpNetwork
 
-ALLOW: Final = ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE")
-"""Methods in a dialog."""
 ALLOW_OUTSIDE: Final = (*ALLOW, "REGISTER")
-"""Methods outside of any dialog."""
+"""All methods that are carried out."""
+IN_DIALOG: Final = (Method.UPDATE, Method.PRACK)
+"""Those of them that make sense in a dialog only."""
 ACCEPT: Final = ("application/sdp",)
-SUPPORTED: Final[tuple[str, ...]] = ()
-"""Option tags that may stand in Require; REGISTER has its own."""
 
 ALLOW_HEADER: Final = ("Allow", ", ".join(ALLOW_OUTSIDE))
 ACCEPT_HEADER: Final = ("Accept", ", ".join(ACCEPT))
+SUPPORTED_HEADER: Final = ("Supported", ", ".join(SUPPORTED))
 
 PROXY_CHALLENGE_PHRASE: Final = "Proxy Authentication required"
 
@@ -71,10 +73,12 @@ class Admitted:
 Decision: TypeAlias = Admitted | Refused
 
 
-def screen(request: Request, allow: tuple[str, ...] = ALLOW_OUTSIDE) -> Refused | None:
+def screen(
+    request: Request, allow: tuple[str, ...] = ALLOW_OUTSIDE, min_session_s: int = MIN_SESSION_S
+) -> Refused | None:
     """What is wrong with a request outside any dialog, before it is asked whom it is for; None when nothing is.
 
-    RFC 3261 8.2.1 to 8.2.3, with the hop count in front.
+    RFC 3261 8.2.1 to 8.2.3, with the hop count in front and the session interval (RFC 4028 section 9) behind.
     """
     if request.max_forwards == 0:
         return Refused(483, alert=Alert(32006, "Max-Forwards was used up; send at least 20"))
@@ -82,15 +86,20 @@ def screen(request: Request, allow: tuple[str, ...] = ALLOW_OUTSIDE) -> Refused 
         return Refused(416)
     if request.method not in allow:
         return Refused(405, headers=(("Allow", ", ".join(allow)),))
+    if request.method in IN_DIALOG:
+        return Refused(481)
     supported = REGISTER_SUPPORTED if request.method == Method.REGISTER else SUPPORTED
     unknown = [tag for tag in (*request.require, *request.proxy_require) if tag.lower() not in supported]
     if unknown:
         return Refused(420, headers=(("Unsupported", ", ".join(unknown)),))
     if request.body and not _readable(request):
         return Refused(415, headers=(ACCEPT_HEADER, ("Accept-Encoding", "identity"), ("Accept-Language", "en")))
-    if request.method == Method.INVITE and not _takes_sdp(request):
+    if request.method != Method.INVITE:
+        return None
+    if not _takes_sdp(request):
         return Refused(406, headers=(ACCEPT_HEADER,))
-    return None
+    brief = too_brief(request, min_session_s)
+    return None if brief is None else Refused(brief.status, headers=brief.headers)
 
 
 def _readable(request: Request) -> bool:

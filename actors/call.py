@@ -92,7 +92,9 @@ ENDINGS: Final[dict[Cause, Input]] = {
     Cause.CANCELLED: Input.CANCELLED,
     Cause.REFUSED: Input.REFUSED,
     Cause.NO_ACK: Input.BROKE,
+    Cause.NO_PRACK: Input.BROKE,
     Cause.LOST: Input.ENDED,
+    Cause.EXPIRED: Input.ENDED,
     Cause.NO_SESSION: Input.BROKE,
 }
 """How the end of a leg reads for the status of its call."""

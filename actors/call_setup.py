@@ -10,7 +10,7 @@ from ..sip.dialog.config import LegConfig
 from ..sip.dialog.leg import Leg
 from ..sip.message import Request
 from ..transport.flow import Flow
-from .admission import ALLOW, Admitted
+from .admission import Admitted
 from .call import Call, call_mailbox
 from .call_identity import Identity
 from .call_news import CallNews
@@ -37,7 +37,6 @@ def inbound_call(
         contact=services.courier.contact_on(flow),
         timers=services.timers,
         server=settings.server_header,
-        allow=ALLOW,
     )
     box = call_mailbox(sid)
     leg = LegActor(

@@ -15,7 +15,7 @@ from ..sip.tokens import Method
 from ..sip.transaction.key import server_key
 from ..store.domains import DomainDirectory
 from ..transport.flow import Flow, FlowClosed, Received
-from .admission import ACCEPT_HEADER, ALLOW_HEADER, Admitted, Refused, admit, screen
+from .admission import ACCEPT_HEADER, ALLOW_HEADER, SUPPORTED_HEADER, Admitted, Refused, admit, screen
 from .call_setup import inbound_call
 from .mailbox import ActorGone
 from .messages.leg import Incoming
@@ -45,7 +45,8 @@ class Switchboard(Router):
         if refused is not None:
             self._refuse(request, received.flow, refused)
         elif request.method == Method.OPTIONS:
-            self.answer(request, received.flow, 200, headers=(ALLOW_HEADER, ACCEPT_HEADER, ("Accept-Language", "en")))
+            abilities = (ALLOW_HEADER, SUPPORTED_HEADER, ACCEPT_HEADER, ("Accept-Language", "en"))
+            self.answer(request, received.flow, 200, headers=abilities)
         elif request.method == Method.REGISTER:
             self._register(request, received)
         else:

@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from offhook.actors import call_state
-from offhook.sip.dialog import offer_answer, phases, uac, uas
+from offhook.sip.dialog import offer_answer, phases, reliable, session_timer, uac, uas, update
 from offhook.sip.machine import Table
 from offhook.sip.transaction import client, invite_client, invite_server, server
 from offhook.twiml import gather, recording
@@ -131,6 +131,36 @@ def machines() -> tuple[Machine, ...]:
             "sip/dialog/offer_answer.py",
             "Whose turn it is to describe the session (RFC 3264 section 4, RFC 6337).",
             of_table(offer_answer.TABLE),
+        ),
+        Machine(
+            "UPDATE received",
+            "sip/dialog/update.py",
+            "The answering side of an UPDATE or PRACK that brings an offer (RFC 3311 5.2, RFC 3262 section 5).",
+            of_table(update.ANSWERING),
+        ),
+        Machine(
+            "UPDATE sent",
+            "sip/dialog/update.py",
+            "The asking side of an UPDATE, with an offer or only to refresh the session (RFC 3311 5.1).",
+            of_table(update.TABLE),
+        ),
+        Machine(
+            "Reliable responses sent",
+            "sip/dialog/reliable.py",
+            "The provisional responses to one INVITE, where the caller asks for reliable ones (RFC 3262 section 3).",
+            of_table(reliable.TABLE),
+        ),
+        Machine(
+            "Reliable responses heard",
+            "sip/dialog/reliable.py",
+            "Those of one early dialog of an INVITE of ours (RFC 3262 section 4).",
+            of_table(reliable.HEARING),
+        ),
+        Machine(
+            "Session timer",
+            "sip/dialog/session_timer.py",
+            "Who refreshes the session, and what happens when nobody does (RFC 4028).",
+            of_table(session_timer.TABLE),
         ),
         Machine(
             "INVITE server transaction",

@@ -39,6 +39,7 @@ __all__ = [
     "LegReoffered",
     "Offer",
     "Refuse",
+    "RefuseOffer",
     "Ring",
     "SendRequest",
     "SendResponse",
@@ -50,32 +51,55 @@ __all__ = [
 
 @attrs.frozen
 class Ring:
-    """Answer the INVITE provisionally; repeated by the leg once a minute so that no proxy gives up (13.3.1.1)."""
+    """Answer the INVITE provisionally; repeated by the leg once a minute so that no proxy gives up (13.3.1.1).
+
+    Sent reliably (RFC 3262) when the caller asks for that and `LegConfig.reliability` goes along. One that is not
+    acknowledged for 64*T1 ends the leg.
+    """
 
     status: int = 180
     """101 to 199."""
 
     body: bytes | None = None
-    """Early media: the answer that the 2xx will repeat; None: no session yet."""
+    """Early media; None: no session yet. The answer, which the 2xx will repeat, unless the response is reliable: then
+    it is settled by this, and further ones are left out. Then, too, it may be our offer to an INVITE that brought none;
+    the PRACK brings the answer, which is reported as `LegOfferAnswered`."""
 
     headers: HeaderItems = ()
 
 
 @attrs.frozen
 class Answer:
-    """Accept the INVITE with 200; the leg repeats it until the ACK, which is reported as `LegAnswered`."""
+    """Accept the INVITE with 200; the leg repeats it until the ACK, which is reported as `LegAnswered`.
+
+    It waits for the PRACK of a reliable `Ring` with a description.
+    """
 
     body: bytes
-    """The answer to the INVITE's offer, or the offer when the INVITE brought none."""
+    """The answer to the INVITE's offer, or the offer when the INVITE brought none. Left out after a reliable `Ring`
+    with a description, as that has settled the session (RFC 6337 3.1.1)."""
 
     headers: HeaderItems = ()
 
 
 @attrs.frozen
 class Refuse:
-    """Refuse the INVITE, which ends the leg, or a re-INVITE, which changes nothing."""
+    """Refuse the INVITE, which ends the leg; once the leg is up, refuse a `LegReoffered`, which changes nothing."""
 
     status: int
+    """300 to 699."""
+
+    reason: str | None = None
+    """Reason phrase; None: the usual one."""
+
+    headers: HeaderItems = ()
+
+
+@attrs.frozen
+class RefuseOffer:
+    """Refuse a `LegReoffered`, be the leg up or not yet; the session stays as it was."""
+
+    status: int = 488
     """300 to 699."""
 
     reason: str | None = None
@@ -127,20 +151,31 @@ class CancelInvite:
 
 @attrs.frozen
 class Offer:
-    """Change the session: a re-INVITE. Ends in `LegOfferAnswered` or `LegOfferRefused`."""
+    """Change the session. Ends in `LegOfferAnswered` or `LegOfferRefused`.
+
+    A re-INVITE once the leg is up. Before, an UPDATE (RFC 3311), which needs a session that was settled by a reliable
+    provisional response, and another side that takes UPDATE; without them it is refused at once.
+    """
 
     body: bytes
     headers: HeaderItems = ()
+    update: bool = False
+    """By UPDATE although the leg is up, if the other side takes it: quicker, but nobody there is asked."""
+
+    tag: str | None = None
+    """Which of the callee's forks, before it has answered (`LegProgressed.tag`); None: the only one."""
 
 
 @attrs.frozen
 class Accept:
-    """Answer what the other side offered: a `LegReoffered`, or a `LegAnswered` that needs an answer."""
+    """Answer what the other side offered: a `LegReoffered`, or a `LegProgressed` or `LegAnswered` that needs it."""
 
     body: bytes
     """The answer; for a `LegReoffered` without a body, our offer."""
 
     headers: HeaderItems = ()
+    tag: str | None = None
+    """Of the `LegProgressed` that is answered; None: the only one."""
 
 
 @attrs.frozen
@@ -156,7 +191,7 @@ class Bye:
     headers: HeaderItems = ()
 
 
-LegCommand: TypeAlias = Ring | Answer | Refuse | Invite | CancelInvite | Offer | Accept | Bye
+LegCommand: TypeAlias = Ring | Answer | Refuse | Invite | CancelInvite | Offer | Accept | RefuseOffer | Bye
 
 
 # ---- leg to call --------------------------------------------------------------------------------------------------
@@ -180,8 +215,14 @@ class Cause(enum.Enum):
     NO_ACK = "no ack"
     """Our 2xx stayed unacknowledged for 64*T1; a BYE went out."""
 
+    NO_PRACK = "no prack"
+    """A reliable provisional response stayed unacknowledged for 64*T1; the INVITE was refused with 504."""
+
     LOST = "lost"
     """The other side no longer knows the dialog, or does not answer in it (12.2.1.2); a BYE went out."""
+
+    EXPIRED = "expired"
+    """The session was not refreshed within its interval (RFC 4028); a BYE went out."""
 
     NO_SESSION = "no session"
     """The exchange ended without the answer it owed to an offer; a BYE went out."""
@@ -203,11 +244,14 @@ class LegProgressed:
     status: int
     reason: str
     body: bytes | None
-    """Early media; None: no session description in it."""
+    """Early media; None: no session description in it, or none that counts after an earlier one."""
 
     headers: Headers
     tag: str | None
     """Which of the callee's forks it comes from; None: no early dialog."""
+
+    needs_answer: bool = False
+    """`body` is an offer (our INVITE had none, and the response is reliable): the PRACK waits for `Accept`."""
 
 
 @attrs.frozen
@@ -215,13 +259,17 @@ class LegAnswered:
     """The session is up: the callee's 2xx came, or the caller acknowledged ours."""
 
     body: bytes | None
-    """Called leg: the answer from the ACK, None when the INVITE had brought the offer. Calling leg: the 2xx's body."""
+    """Called leg: the answer from the ACK, None when the INVITE had brought the offer or all was settled early.
+    Calling leg: the 2xx's body, or what was settled early."""
 
     headers: Headers
     """Of the 2xx or of the ACK."""
 
     needs_answer: bool = False
     """`body` is an offer (our INVITE had none): the ACK waits for `Accept`."""
+
+    early: bool = False
+    """The session was settled by reliable provisional responses: `body` is nothing new."""
 
 
 @attrs.frozen
@@ -242,21 +290,27 @@ class LegRefused:
 
 @attrs.frozen
 class LegReoffered:
-    """The other side wants to change the session. `Accept` or `Refuse` it."""
+    """The other side wants to change the session, maybe before the leg is up. `Accept` or `RefuseOffer` it, soon."""
 
     request: Request
+    """INVITE, UPDATE or PRACK. The From tag of what a callee sends tells which fork it comes from."""
+
     body: bytes | None
     """The offer; None: it asks for ours, which `Accept` carries."""
 
 
 @attrs.frozen
 class LegReofferWithdrawn:
-    """The `LegReoffered` was cancelled before we answered; the session stays as it was."""
+    """The `LegReoffered` was cancelled, or its fork lost, before we answered; the session stays as it was."""
 
 
 @attrs.frozen
 class LegOfferAnswered:
-    """The answer to our `Offer`, or to the offer that an `Accept` carried."""
+    """The answer to our `Offer`, or to the offer that an `Accept` or a reliable `Ring` carried.
+
+    A leg that refreshes its session by a re-INVITE offers by itself what was agreed last; if the other side answers
+    with something new, that comes as such a fact too.
+    """
 
     body: bytes
     headers: Headers

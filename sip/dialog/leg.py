@@ -2,8 +2,8 @@
 
 Three inputs drive it: messages (`receive`), the call's commands (`handle`) and the clock (`wake`). Each gives a list
 of outputs. The phase table says what may happen when, and `Course` does it with its parts: `InviteUas` or `InviteUac`
-for the INVITE that makes the dialog, `Reoffers` for those that change its session. `Inbox` reads what the transactions
-have to say.
+for the INVITE that makes the dialog, `Reoffers` and `Reoffered` for what changes its session, ours and theirs. `Inbox`
+reads what the transactions have to say.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .events import (
     LegOutput,
     Offer,
     Refuse,
+    RefuseOffer,
     Ring,
 )
 from .inbox import Inbox
@@ -42,6 +43,7 @@ from .line import Line
 from .orphan import OrphanInvite, orphaned
 from .phases import Input, Phase
 from .reoffer import Reoffers
+from .reoffered import Reoffered
 from .state import Dialog
 from .uac import State as UacState
 
@@ -63,7 +65,8 @@ class Leg:
 
     def __attrs_post_init__(self) -> None:
         self._line = Line.open(self.config, self.ids, self.call_id, self.local_tag)
-        self._course = Course(self._line, Reoffers(self._line, owns_call_id=False))
+        theirs = Reoffered(self._line)
+        self._course = Course(self._line, Reoffers(self._line, theirs, owns_call_id=False), theirs)
         self._inbox = Inbox(self._line, self._course)
 
     @classmethod
@@ -105,7 +108,8 @@ class Leg:
             case Ring():
                 self._course.take(Input.RING, now, command=command)
             case Answer():
-                self._course.take(Input.ANSWER, now, command=command)
+                withheld = self._course.uas is not None and self._course.uas.withholds
+                self._course.take(Input.ANSWER_EARLY if withheld else Input.ANSWER, now, command=command)
             case Refuse():
                 self._course.take(Input.REFUSE, now, command=command, cause=Cause.REFUSED)
             case Invite():
@@ -117,6 +121,8 @@ class Leg:
                 self._course.take(Input.OFFER, now, command=command)
             case Accept():
                 self._course.take(Input.ACCEPT, now, command=command)
+            case RefuseOffer():
+                self._course.take(Input.REFUSE_OFFER, now, command=command)
             case Bye():
                 self._course.bye_headers = _with_reason(command.reason, command.headers)
                 self._course.take(Input.HANG_UP, now, command=command, cause=Cause.LOCAL)
@@ -126,21 +132,13 @@ class Leg:
 
     def wake_at(self) -> float:
         """When `wake` next has work; infinity when nothing is waited for."""
-        if self._course.uas is None:
-            return min(self._line.transactions.wake_at(), self._course.reoffers.wake_at())
-        return min(self._line.transactions.wake_at(), self._course.reoffers.wake_at(), self._course.uas.wake_at())
+        return min(self._line.transactions.wake_at(), self._course.wake_at())
 
     def wake(self, now: float) -> list[LegOutput]:
         """Fire every timer that is due."""
         out = self._begin()
         self._inbox.take_all(self._line.transactions.wake(now), now)
-        unacknowledged = (
-            self._course.uas is not None and self._course.uas.wake_at() <= now and self._course.uas.wake(now)
-        )
-        if self._course.reoffers.wake_at() <= now:
-            unacknowledged = self._course.reoffers.wake(now) or unacknowledged
-        if unacknowledged:
-            self._course.take(Input.UNACKNOWLEDGED, now, cause=Cause.NO_ACK)
+        self._course.wake(now)
         return out
 
     def transport_failed(self, branch: str, now: float) -> list[LegOutput]:
@@ -174,7 +172,9 @@ class Leg:
                 handed.append(transaction)
             elif first is not None and first.client is transaction:
                 settled = first.state not in (UacState.CALLING, UacState.PROCEEDING, UacState.CANCEL_HELD)
-                handed.append(OrphanInvite(transaction, first.dialog, first.cancel_headers, settled))
+                handed.append(
+                    OrphanInvite(transaction, first.dialog, first.cancel_headers, settled, first.forks.dialogs)
+                )
             else:
                 assert self._line.dialog is not None
                 handed.append(OrphanInvite(transaction, self._line.dialog, cancelled=True))

@@ -8,13 +8,13 @@ import attrs
 
 from ..build import respond
 from ..ids import Ids
-from ..message import Message
+from ..message import Message, Response
 from ..transaction.events import SendRequest, SendResponse, TransactionOutput
 from ..transaction.layer import Transactions
 from .auth import Authorizer
-from .config import HeaderItems, LegConfig
+from .config import RELIABLE, HeaderItems, LegConfig
 from .events import LegOutput
-from .offer_answer import OfferAnswer
+from .session_timer import SessionTimer
 from .state import SDP, Dialog
 
 if TYPE_CHECKING:
@@ -34,31 +34,38 @@ class Line:
     local_tag: str
     transactions: Transactions
     authorizer: Authorizer
-    offers: OfferAnswer = attrs.field(factory=OfferAnswer)
+    session: SessionTimer
     dialog: Dialog | None = None
     """The confirmed dialog, or the one that our 1xx or 2xx makes; None while only the other side can make one."""
 
     out: list[LegOutput] = attrs.field(factory=list)
+    allow: tuple[str, str] = attrs.field(init=False)
+    abilities: HeaderItems = attrs.field(init=False)
+    """What a first INVITE, a response that makes a dialog and a 2xx tell about us (13.2.1, 13.3.1.4, section 11)."""
+
+    abilities_within: HeaderItems = attrs.field(init=False)
+    """What a re-INVITE tells: its provisional responses change nothing, so none of them need be reliable."""
+
     _server: HeaderItems = attrs.field(init=False)
     _contact: HeaderItems = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._server = self.transactions.headers
         self._contact = (("Contact", str(self.config.contact)),)
+        self.allow = ("Allow", ", ".join(self.config.allow))
+        supported = self.config.supported
+        self.abilities = (self.allow, *_supported(supported))
+        self.abilities_within = (self.allow, *_supported(tuple(tag for tag in supported if tag != RELIABLE)))
 
     @classmethod
     def open(cls, config: LegConfig, ids: Ids, call_id: str, local_tag: str) -> Line:
         headers = (("Server", config.server),) if config.server else ()
         transactions = Transactions(config.timers, local_tag, headers, MAX_REQUESTS)
-        return cls(config, ids, call_id, local_tag, transactions, Authorizer(ids))
+        return cls(config, ids, call_id, local_tag, transactions, Authorizer(ids), SessionTimer(config))
 
-    @property
-    def abilities(self) -> HeaderItems:
-        """What a 2xx to INVITE or OPTIONS tells about us (13.3.1.4, section 11)."""
-        items = [("Allow", ", ".join(self.config.allow))]
-        if self.config.supported:
-            items.append(("Supported", ", ".join(self.config.supported)))
-        return tuple(items)
+    def can_meet(self, response: Response) -> bool:
+        """Whether a 401, 407 or 422 is worth sending the request again, with what it asks for."""
+        return self.authorizer.learn(response) or self.session.learn(response)
 
     def respond(
         self,
@@ -101,3 +108,12 @@ class Line:
             return None
         media_type = message.content_type
         return message.body if media_type is None or media_type in self.config.accept else None
+
+    def retry_later(self, server: Server, now: float) -> None:
+        """500 to what comes too early, and when to try again: at random, 0 to 10 s (14.2, RFC 3311 5.2)."""
+        delay = int(self.ids.token(4), 16) % 11
+        self.respond(server, 500, now, headers=(("Retry-After", str(delay)),))
+
+
+def _supported(tags: tuple[str, ...]) -> HeaderItems:
+    return (("Supported", ", ".join(tags)),) if tags else ()

@@ -1,6 +1,7 @@
 """An INVITE of ours whose leg is gone: cancelled when it may be, and any answer to it acknowledged and hung up."""
 
 import math
+from collections.abc import Mapping
 
 import attrs
 
@@ -29,6 +30,9 @@ class OrphanInvite:
     cancel_headers: HeaderItems = ()
     cancelled: bool = False
     """The CANCEL is under way already, or is not wanted because the INVITE was answered."""
+
+    early: Mapping[str, Dialog] = attrs.field(factory=dict)
+    """Its early dialogs by tag, which have counted the PRACKs they got."""
 
     queued_at: float = math.inf
     """The driver's, as with every transaction."""
@@ -74,7 +78,8 @@ class OrphanInvite:
             return self._start(SendRequest(cancel, sent.hop, sent.flow, sent.branch), now)
         if response.status >= 300:
             return []
-        dialog = self.dialog.forked(response)
+        known = None if response.to_tag is None else self.early.get(response.to_tag)
+        dialog = self.dialog.forked(response) if known is None else known
         ack = dialog.ack(self.client.request)
         self.client.acknowledge(response.to_tag, ack)
         return [ack, *self._start(dialog.request("BYE"), now)]

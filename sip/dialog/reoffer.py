@@ -1,4 +1,7 @@
-"""Changing the session of a dialog that is up: re-INVITEs of both sides, and their glare (RFC 3261 section 14)."""
+"""What we ask of the session: offers of the call's, refreshes of the session timer's, one at a time (14.1, RFC 3311).
+
+Whichever of them meets one of the other side's is sent again a little later (glare).
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from ..message import Request, Response
-from ..transaction.invite_server import InviteServer
-from .events import (
-    LegOfferAnswered,
-    LegOfferRefused,
-    LegReoffered,
-    LegReofferWithdrawn,
-    Offer,
-)
+from ..message import Response
+from .events import LegOfferAnswered, LegOfferRefused, Offer
 from .line import Line
 from .offer_answer import Input as Turn
-from .uac import Act as Sent
+from .reoffered import Reoffered
+from .state import Dialog
+from .uac import Act as Invited
 from .uac import InviteUac
-from .uas import InviteUas
+from .update import Act as Updated
+from .update import UpdateUac
 
 if TYPE_CHECKING:
     from ..transaction.events import Transaction
@@ -28,208 +27,259 @@ if TYPE_CHECKING:
 MAX_GLARES: Final = 4
 """491s to one offer before it counts as refused: the other side then has a pending INVITE that never ends."""
 
+MAX_RETRY_AFTER_S: Final = 10
+"""The longest delay that a 500 to an offer that came too early may ask for (14.2)."""
+
+
+@attrs.define(eq=False)
+class _Sent:
+    """A request that changes or refreshes the session, as it is under way."""
+
+    exchange: InviteUac | UpdateUac
+    dialog: Dialog
+    wish: Offer | None
+    """What it is for; None: a refresh."""
+
+    patience_at: float = math.inf
+    """When a re-INVITE is cancelled that gets nothing but provisional responses."""
+
 
 @attrs.define(eq=False)
 class Reoffers:
-    """At most one re-INVITE each way, and never both at work."""
+    """At most one request of ours at work, and one that waits for its turn."""
 
     line: Line
+    theirs: Reoffered
     owns_call_id: bool
     """Whether we made the Call-ID, which decides who waits longer after a glare (14.1)."""
 
-    incoming: InviteUas | None = attrs.field(default=None, init=False)
-    outgoing: InviteUac | None = attrs.field(default=None, init=False)
-    _offer: Offer | None = attrs.field(default=None, init=False)
-    """Ours, while it is unanswered."""
+    _sent: _Sent | None = attrs.field(default=None, init=False)
+    _waiting: tuple[Offer, Dialog] | None = attrs.field(default=None, init=False)
+    """For the end of a glare, or of a refresh."""
 
     _glares: int = attrs.field(default=0, init=False)
     _retry_at: float = attrs.field(default=math.inf, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
 
-    # ---- ours --------------------------------------------------------------------------------------------------
+    @property
+    def crossing(self) -> bool:
+        """One is under way that the other side's offers collide with; an UPDATE without an offer is none."""
+        return self._under_way and self._sent is not None and self._sent.exchange.offer is not None
 
-    def offer(self, offer: Offer, now: float) -> None:
-        """Send a re-INVITE, unless an exchange is under way."""
-        if self._offer is not None or not self._free():
-            self._report_refusal(491, "Request Pending", local=True)
+    @property
+    def _under_way(self) -> bool:
+        return self._sent is not None and not self._sent.exchange.over
+
+    # ---- what is wanted ------------------------------------------------------------------------------------------
+
+    def offer(self, offer: Offer, dialog: Dialog, now: float) -> None:
+        """Send an offer of the call's, unless an exchange is under way. A refresh is let pass first."""
+        possible = dialog.confirmed or ("UPDATE" in dialog.allow and dialog.offers.agreed)
+        if not possible or self._waiting is not None:
+            self.refuse_ours()
+        elif self._free(dialog):
+            self._glares = 0
+            self._send(offer, dialog, now)
+        elif self._under_way and self._sent is not None and self._sent.wish is None:
+            self._glares = 0
+            self._waiting = (offer, dialog)
+        else:
+            self.refuse_ours()
+
+    def refresh(self, dialog: Dialog, now: float) -> None:
+        """Refresh the session: by UPDATE, or by a re-INVITE that offers what was agreed last (RFC 4028 7.4).
+
+        What else is at work refreshes it as well, so then there is time.
+        """
+        if self._waiting is not None or not dialog.offers.agreed or not self._free(dialog):
+            self.line.session.failed(now)
             return
-        self._offer, self._glares = offer, 0
-        self._send(now)
+        self._send(None, dialog, now)
 
     def refuse_ours(self) -> None:
         """Report that an offer which came at the wrong moment came to nothing."""
         self._report_refusal(491, "Request Pending", local=True)
 
+    # ---- what comes of it ----------------------------------------------------------------------------------------
+
     def owns(self, client: Transaction) -> bool:
-        """Whether a transaction is that of our last re-INVITE."""
-        return self.outgoing is not None and self.outgoing.client is client
+        """Whether a transaction is that of our last request."""
+        return self._sent is not None and self._sent.exchange.client is client
 
     def responded(self, response: Response, now: float) -> bool:
-        """Take a response to our re-INVITE. False when it says that the dialog is gone (12.2.1.2)."""
-        uac = self.outgoing
-        assert uac is not None
-        match uac.responded(response, now):
-            case Sent.ANSWER:
-                self._answered(uac, response)
-            case Sent.PROGRESS if self._offer is None:
-                self._expire(uac, now)
-            case Sent.REFUSE if self._offer is not None:
-                if response.status == 491 and self._glares < MAX_GLARES:
-                    self.line.offers.take(Turn.WITHDRAW)
-                    self._glares += 1
-                    self._retry_at = now + self._glare_delay()
-                elif response.status in (408, 481):
-                    self._give_up()
-                    return False
-                else:
-                    self._give_up()
-                    self._report_refusal(response.status, response.reason, local=False)
+        """Take a response to it. False when it says that the dialog is gone (12.2.1.2)."""
+        sent = self._sent
+        assert sent is not None
+        match sent.exchange.responded(response, now):
+            case Invited.ANSWER | Updated.ANSWER:
+                self._answered(sent, response, now)
+            case Invited.PROGRESS if self._closed:
+                self._expire(sent, now)
+            case Invited.REFUSE | Invited.GIVE_UP | Updated.REFUSE:
+                return self._refused(sent, response, now)
             case _:
                 pass
         return True
 
     def undelivered(self, now: float) -> None:
-        """Our re-INVITE could not be sent; the dialog may yet be reached."""
-        assert self.outgoing is not None
-        if self.outgoing.undelivered(now) is Sent.REFUSE and self._offer is not None:
-            self._give_up()
-            self._report_refusal(503, "Service Unavailable", local=True)
+        """It could not be sent; the dialog may yet be reached."""
+        sent = self._sent
+        assert sent is not None
+        if sent.exchange.undelivered(now) is not None and not self._closed:
+            self._give_up(sent, 503, "Service Unavailable", now, local=True)
 
     def timed_out(self, now: float) -> bool:
-        """Our re-INVITE got no response. True when it still mattered: then the dialog is gone (12.2.1.2)."""
-        assert self.outgoing is not None
-        if self.outgoing.timed_out(now) is not Sent.REFUSE or self._offer is None:
+        """It got no response, or none to its CANCEL. True when it still mattered: the dialog is gone (12.2.1.2)."""
+        sent = self._sent
+        assert sent is not None
+        if sent.exchange.timed_out(now) is None or self._closed:
             return False
-        self._give_up()
+        if sent.dialog.confirmed:
+            self._withdraw(sent)
+            return True
+        self._give_up(sent, 408, "Request Timeout", now, local=True)
+        return False
+
+    def _answered(self, sent: _Sent, response: Response, now: float) -> None:
+        line, dialog, exchange = self.line, sent.dialog, sent.exchange
+        dialog.refresh(response)
+        if isinstance(exchange, InviteUac):
+            exchange.acknowledge(dialog, None)
+        if self._closed:
+            return
+        sent.patience_at = math.inf
+        if exchange.refreshes:
+            line.session.agreed(response, now)
+        if exchange.offer is not None:
+            known, body = dialog.offers.remote, line.description(response)
+            if body is not None and dialog.offers.take(Turn.RECEIVE_ANSWER, body):
+                if sent.wish is not None or body != known:
+                    line.out.append(LegOfferAnswered(body, response.headers))
+            else:
+                self._give_up(sent, 488, "No answer in the 2xx", now, local=True)
+        self._go_on(sent, now)
+
+    def _refused(self, sent: _Sent, response: Response, now: float) -> bool:
+        if self._closed:
+            return True
+        status, dialog, wish = response.status, sent.dialog, sent.wish
+        if status in (408, 481) and dialog.confirmed:
+            self._withdraw(sent)
+            return False
+        delay_s = self._delay(response)
+        if status in (405, 501) and isinstance(sent.exchange, UpdateUac) and dialog.confirmed:
+            # It said otherwise; a re-INVITE everybody knows.
+            dialog.allow -= {"UPDATE"}
+            delay_s = 0.0
+        if wish is None:
+            self._withdraw(sent)
+            self.line.session.failed(now, delay_s)
+            self._go_on(sent, now)
+        elif delay_s is not None and self._glares < MAX_GLARES:
+            self._withdraw(sent)
+            self._glares += 1
+            self._waiting = (wish, dialog)
+            self._retry_at = now + delay_s
+        else:
+            self._give_up(sent, status, response.reason, now, local=False)
         return True
 
-    # ---- the other side's --------------------------------------------------------------------------------------
+    def _delay(self, response: Response) -> float | None:
+        """How long a refused one waits for its next try; None: it is not worth one."""
+        if response.status == 491:
+            # 14.1, in units of 10 ms: 2.1 to 4 s for who made the Call-ID, 0 to 2 s for the other.
+            chance = int(self.line.ids.token(4), 16)
+            return 2.1 + (chance % 191) * 0.01 if self.owns_call_id else (chance % 201) * 0.01
+        after = response.retry_after
+        if response.status == 500 and after is not None and after.seconds <= MAX_RETRY_AFTER_S:
+            return max(float(after.seconds), self.line.config.timers.t1)
+        return None
 
-    def reoffered(self, server: InviteServer, now: float) -> None:
-        """A re-INVITE came in, in order and with a body we can read."""
-        line, request = self.line, server.request
-        if self.incoming is not None and self.incoming.pending:
-            # 14.2: at random, 0 to 10 s.
-            delay = int(line.ids.token(4), 16) % 11
-            line.respond(server, 500, now, headers=(("Retry-After", str(delay)),))
-            return
-        if self.outgoing is not None and not self.outgoing.over:
-            line.respond(server, 491, now)
-            return
-        if not line.offers.settled:
-            # Our 2xx offered and the ACK with the answer is missing still (RFC 5407 3.1.4).
-            line.respond(server, 491, now)
-            return
-        if self.incoming is not None:
-            self.incoming.acknowledge_by_later()
-        body = line.description(request)
-        if body is not None:
-            line.offers.take(Turn.RECEIVE_OFFER)
-        self.incoming = InviteUas(line, server, body)
-        line.out.append(LegReoffered(request, body))
-
-    def accept(self, body: bytes, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Answer the pending re-INVITE with 200. Nothing when it was withdrawn meanwhile."""
-        uas = self.incoming
-        # Without any re-INVITE to answer, this raises OutOfTurn.
-        if uas is None or (uas.answer(headers, body, now)):
-            self.line.offers.take(Turn.SEND_OFFER if uas is not None and uas.offer is None else Turn.SEND_ANSWER)
-        if uas is not None and uas.unacknowledged and self.line.dialog is not None:
-            self.line.dialog.refresh(uas.request.contact)
-
-    def refuse_theirs(self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Refuse the pending re-INVITE; the session stays as it was. Nothing when it was withdrawn meanwhile."""
-        uas = self.incoming
-        if uas is not None and uas.refuse(status, reason, headers, now):
-            self.line.offers.take(Turn.WITHDRAW)
-
-    def cancelled(self, server: InviteServer, now: float) -> None:
-        """A CANCEL of a re-INVITE came."""
-        uas = self.incoming
-        if uas is not None and uas.server is server and uas.cancel(now):
-            self.line.offers.take(Turn.WITHDRAW)
-            self.line.out.append(LegReofferWithdrawn())
-
-    def acknowledged(self, ack: Request) -> None:
-        """An ACK came that may be that of our 2xx to a re-INVITE."""
-        uas = self.incoming
-        if uas is None or not uas.acknowledge(ack) or uas.offer is not None:
-            return
-        body = self.line.description(ack)
-        if body is not None and self.line.offers.take(Turn.RECEIVE_ANSWER):
-            self.line.out.append(LegOfferAnswered(body, ack.headers))
+    def _give_up(self, sent: _Sent, status: int, reason: str, now: float, *, local: bool) -> None:
+        """It came to nothing."""
+        self._withdraw(sent)
+        if sent.wish is None:
+            self.line.session.failed(now)
         else:
-            self.line.offers.take(Turn.WITHDRAW)
-            self._report_refusal(488, "No answer in the ACK", local=True)
+            self._report_refusal(status, reason, local=local)
+        self._go_on(sent, now)
 
-    # ---- both --------------------------------------------------------------------------------------------------
+    def _withdraw(self, sent: _Sent) -> None:
+        sent.patience_at = math.inf
+        if sent.exchange.offer is not None:
+            sent.dialog.offers.take(Turn.WITHDRAW)
 
-    def close(self, now: float) -> None:
-        """The dialog ends: 487 to what is pending, nothing more of ours."""
-        if self.incoming is not None:
-            self.incoming.terminate(now)
-        if self.outgoing is not None and not self.outgoing.over:
-            self._expire(self.outgoing, now)
-        self._retry_at = math.inf
-        self._offer = None
-
-    def wake_at(self) -> float:
-        """When `wake` next has work."""
-        return self._retry_at if self.incoming is None else min(self._retry_at, self.incoming.wake_at())
-
-    def wake(self, now: float) -> bool:
-        """Fire what is due. True when our 2xx to a re-INVITE was never acknowledged."""
-        if self._retry_at <= now:
-            self._retry_at = math.inf
-            if self._free():
-                self._send(now)
-            else:
-                self._retry_at = now + self.line.config.timers.t1
-        return self.incoming is not None and self.incoming.wake_at() <= now and self.incoming.wake(now)
-
-    def _free(self) -> bool:
-        uas, uac = self.incoming, self.outgoing
-        return (
-            self.line.offers.settled
-            and (uas is None or not (uas.pending or uas.unacknowledged))
-            and (uac is None or uac.over)
-        )
-
-    def _send(self, now: float) -> None:
-        line, offer = self.line, self._offer
-        assert offer is not None
-        assert line.dialog is not None
-        line.offers.take(Turn.SEND_OFFER)
-        self.outgoing = InviteUac(line, line.dialog, offer.headers, offer.body)
-        self.outgoing.start(now)
-
-    def _answered(self, uac: InviteUac, response: Response) -> None:
-        line = self.line
-        assert line.dialog is not None
-        line.dialog.refresh(response.contact)
-        uac.acknowledge(line.dialog, None)
-        if self._offer is None:
-            return  # we have hung up meanwhile
-        body = line.description(response)
-        if body is not None and line.offers.take(Turn.RECEIVE_ANSWER):
-            self._offer = None
-            line.out.append(LegOfferAnswered(body, response.headers))
-        else:
-            self._give_up()
-            self._report_refusal(488, "No answer in the 2xx", local=True)
-
-    def _expire(self, uac: InviteUac, now: float) -> None:
-        """The dialog has ended: the answer to our re-INVITE has nobody left to wait for it, and may never come."""
-        self.line.transactions.expire(uac.client, now + self.line.config.timers.patience)
-
-    def _give_up(self) -> None:
-        """Our offer came to nothing."""
-        self.line.offers.take(Turn.WITHDRAW)
-        self._offer = None
+    def _go_on(self, sent: _Sent, now: float) -> None:
+        """Let an offer have its turn that a refresh kept waiting."""
+        if sent.wish is None and self._waiting is not None:
+            self._retry_at = min(self._retry_at, now)
 
     def _report_refusal(self, status: int, reason: str, *, local: bool) -> None:
         self.line.out.append(LegOfferRefused(status, reason, local))
 
-    def _glare_delay(self) -> float:
-        """14.1, in units of 10 ms: 2.1 to 4 s for who made the Call-ID, 0 to 2 s for the other."""
-        chance = int(self.line.ids.token(4), 16)
-        return 2.1 + (chance % 191) * 0.01 if self.owns_call_id else (chance % 201) * 0.01
+    # ---- the end, and the clock ----------------------------------------------------------------------------------
+
+    def forsake(self, dialog: Dialog | None) -> None:
+        """Only this dialog goes on, of several early ones; None: not even one of those."""
+        lost = self._sent if self._under_way else None
+        if lost is not None and lost.dialog is not dialog:
+            self._sent = None
+            self._report_refusal(481, "Call/Transaction Does Not Exist", local=True)
+        if self._waiting is not None and self._waiting[1] is not dialog:
+            self._waiting, self._retry_at = None, math.inf
+            self._report_refusal(481, "Call/Transaction Does Not Exist", local=True)
+
+    def close(self, now: float) -> None:
+        """The dialog ends: nothing more of ours, and nobody to tell."""
+        if self._under_way and self._sent is not None:
+            self._sent.patience_at = math.inf
+            self._expire(self._sent, now)
+        self._waiting, self._retry_at, self._closed = None, math.inf, True
+
+    def wake_at(self) -> float:
+        """When `wake` next has work."""
+        return self._retry_at if self._sent is None else min(self._retry_at, self._sent.patience_at)
+
+    def wake(self, now: float) -> None:
+        """Fire what is due."""
+        sent = self._sent
+        if sent is not None and sent.patience_at <= now:
+            sent.patience_at = math.inf
+            if isinstance(sent.exchange, InviteUac) and not sent.exchange.over:
+                sent.exchange.cancel((), now)
+        if self._retry_at <= now and self._waiting is not None:
+            self._retry_at = math.inf
+            offer, dialog = self._waiting
+            if self._free(dialog):
+                self._waiting = None
+                self._send(offer, dialog, now)
+            else:
+                self._retry_at = now + self.line.config.timers.t1
+
+    def _free(self, dialog: Dialog) -> bool:
+        return dialog.offers.settled and not self.theirs.busy and not self._under_way
+
+    def _send(self, offer: Offer | None, dialog: Dialog, now: float) -> None:
+        line, takes_update = self.line, "UPDATE" in dialog.allow
+        exchange: InviteUac | UpdateUac
+        if offer is None:
+            if takes_update:
+                exchange = UpdateUac(line, dialog, (), None)
+            else:
+                exchange = InviteUac(line, dialog, (), dialog.offers.local)
+        elif dialog.confirmed and not (offer.update and takes_update):
+            exchange = InviteUac(line, dialog, offer.headers, offer.body)
+        else:
+            exchange = UpdateUac(line, dialog, offer.headers, offer.body)
+        if exchange.offer is not None:
+            dialog.offers.take(Turn.SEND_OFFER, exchange.offer)
+        self._sent = _Sent(exchange, dialog, offer)
+        if isinstance(exchange, InviteUac):
+            # Nobody has to be asked for as long as that: the bound that proxies have, too (16.6 step 11).
+            self._sent.patience_at = now + line.config.timers.c
+        exchange.start(now)
+
+    def _expire(self, sent: _Sent, now: float) -> None:
+        """The dialog has ended: the answer to a re-INVITE has nobody left to wait for it, and may never come."""
+        if isinstance(sent.exchange, InviteUac):
+            self.line.transactions.expire(sent.exchange.client, now + self.line.config.timers.patience)

@@ -10,18 +10,20 @@ from ..address import NameAddr
 from ..build import request as build_request
 from ..errors import SipError
 from ..ids import Ids
-from ..message import Request, Response
+from ..message import Message, Request, Response
 from ..params import Params
 from ..routing import Hop, hop_of, reply_hop, route_request
 from ..transaction.events import Flow, SendRequest
 from ..uri import Uri
 from ..via import Via
 from .auth import Authorizer
-from .config import HeaderItems, LegConfig
+from .config import TIMER, HeaderItems, LegConfig
 from .events import Invite
+from .offer_answer import OfferAnswer
 
 SDP: Final = "application/sdp"
 _CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
+_TARGET_REFRESH: Final = ("INVITE", "UPDATE")
 
 
 @attrs.define(eq=False)
@@ -52,6 +54,13 @@ class Dialog:
     fallback: Hop
     """Where to send when `target` is no address that can be sent to."""
 
+    offers: OfferAnswer = attrs.field(factory=OfferAnswer)
+    allow: frozenset[str] = frozenset()
+    """The methods that the other side takes, as far as it has said."""
+
+    confirmed: bool = False
+    """The INVITE that made it has been answered and acknowledged."""
+
     @classmethod
     def called(
         cls,
@@ -77,6 +86,7 @@ class Dialog:
             invite.cseq.number,
             flow if _needs_flow(invite, flow) else None,
             reply_hop(invite.via, reliable=flow.reliable),
+            allow=frozenset(invite.allow),
         )
 
     @classmethod
@@ -121,12 +131,23 @@ class Dialog:
             # Each fork counts the requests it gets for itself, on from the INVITE.
             local_cseq=response.cseq.number,
             remote_cseq=None,
+            offers=self.offers.forked(),
+            allow=frozenset(response.allow),
         )
 
-    def refresh(self, contact: NameAddr | None) -> None:
-        """Take a new remote target from a re-INVITE or its 2xx (12.2); the route set never changes."""
+    def confirm(self, response: Response) -> None:
+        """A 2xx answers what made this early dialog: the route set is that of the 2xx (13.2.2.4)."""
+        self.remote = response.to
+        self.route_set = tuple(reversed(response.record_routes))
+        self.refresh(response)
+
+    def refresh(self, message: Message) -> None:
+        """Take a new remote target from a re-INVITE, an UPDATE or a 2xx to it (12.2); the route set never changes."""
+        contact = message.contact
         if contact is not None:
             self.target = contact.uri
+        if "allow" in message.headers:
+            self.allow = frozenset(message.allow)
 
     def in_order(self, request: Request) -> bool:
         """Whether a request from the other side comes after all before it; if so it counts (12.2.2)."""
@@ -157,6 +178,8 @@ class Dialog:
         extra = list(headers)
         if method != "ACK":
             extra += self.authorizer.headers(method, text, body or b"")
+            if config.session_s is not None and method != "INVITE":
+                extra.append(("Supported", TIMER))  # RFC 4028 7.1: in every request; an INVITE says more
         if config.server:
             extra.append(("User-Agent", config.server))
         request = build_request(
@@ -172,7 +195,7 @@ class Dialog:
             to=self.remote,
             call_id=self.call_id,
             cseq=cseq,
-            contact=config.contact if method == "INVITE" else None,
+            contact=config.contact if method in _TARGET_REFRESH else None,
             routes=routes,
             max_forwards=config.max_forwards,
             headers=extra,

@@ -1,5 +1,7 @@
 """One INVITE of ours, the first or a later one: forks, 401 and 407, CANCEL, an answer that is too late (13.2, 9.1)."""
 
+from __future__ import annotations
+
 from typing import Final
 
 import attrs
@@ -8,8 +10,9 @@ from ..build import cancel_for
 from ..machine import Row, Symbol, Table, step
 from ..message import Response
 from ..transaction.events import SendRequest
-from ..transaction.invite_client import MAX_FORKS, InviteClient
+from ..transaction.invite_client import InviteClient
 from .config import HeaderItems
+from .forks import Forks
 from .line import Line
 from .state import Dialog
 
@@ -29,7 +32,8 @@ class State(Symbol):
 class Input(Symbol):
     PROVISIONAL = "1xx"
     SUCCESS = "2xx"
-    CHALLENGE = "401 or 407 that we can answer"
+    ACCEPTED = "2xx to a re-INVITE"
+    CHALLENGE = "401, 407 or 422 that we can meet"
     REFUSAL = "any other final response"
     TIMED_OUT = "no response, or none to the CANCEL, for 64*T1"
     UNDELIVERED = "transport error"
@@ -39,7 +43,7 @@ class Input(Symbol):
 class Act(Symbol):
     PROGRESS = "report progress"
     ANSWER = "report the answer"
-    AUTHENTICATE = "send the INVITE with credentials"
+    RETRY = "send the INVITE again with what is asked for"
     REFUSE = "report the refusal"
     HOLD = "CANCEL as soon as anything comes back"
     CANCEL = "send CANCEL"
@@ -48,29 +52,34 @@ class Act(Symbol):
     FORK = "acknowledge another fork's answer, then BYE"
 
 
-# 9.1: no CANCEL before a provisional response. A new transaction with credentials has had none yet.
+# 9.1: no CANCEL before a provisional response. A new transaction with credentials has had none yet. In a dialog that
+# goes on, an answer that crosses the CANCEL has changed the session all the same.
 TABLE: Final = Table(
     "INVITE sent",
     {
         (State.CALLING, Input.PROVISIONAL): Row(State.PROCEEDING, Act.PROGRESS),
         (State.CALLING, Input.SUCCESS): Row(State.ANSWERED, Act.ANSWER),
-        (State.CALLING, Input.CHALLENGE): Row(State.CALLING, Act.AUTHENTICATE),
+        (State.CALLING, Input.ACCEPTED): Row(State.ANSWERED, Act.ANSWER),
+        (State.CALLING, Input.CHALLENGE): Row(State.CALLING, Act.RETRY),
         (State.CALLING, Input.REFUSAL): Row(State.CLOSED, Act.REFUSE),
         (State.CALLING, Input.TIMED_OUT): Row(State.CLOSED, Act.REFUSE),
         (State.CALLING, Input.UNDELIVERED): Row(State.CLOSED, Act.REFUSE),
         (State.CALLING, Input.CANCEL): Row(State.CANCEL_HELD, Act.HOLD),
         (State.PROCEEDING, Input.PROVISIONAL): Row(State.PROCEEDING, Act.PROGRESS),
         (State.PROCEEDING, Input.SUCCESS): Row(State.ANSWERED, Act.ANSWER),
-        (State.PROCEEDING, Input.CHALLENGE): Row(State.CALLING, Act.AUTHENTICATE),
+        (State.PROCEEDING, Input.ACCEPTED): Row(State.ANSWERED, Act.ANSWER),
+        (State.PROCEEDING, Input.CHALLENGE): Row(State.CALLING, Act.RETRY),
         (State.PROCEEDING, Input.REFUSAL): Row(State.CLOSED, Act.REFUSE),
         (State.PROCEEDING, Input.CANCEL): Row(State.CANCELLING, Act.CANCEL),
         (State.CANCEL_HELD, Input.PROVISIONAL): Row(State.CANCELLING, Act.CANCEL),
         (State.CANCEL_HELD, Input.SUCCESS): Row(State.CLOSED, Act.HANG_UP),
+        (State.CANCEL_HELD, Input.ACCEPTED): Row(State.ANSWERED, Act.ANSWER),
         (State.CANCEL_HELD, Input.CHALLENGE): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCEL_HELD, Input.REFUSAL): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCEL_HELD, Input.TIMED_OUT): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCEL_HELD, Input.UNDELIVERED): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCELLING, Input.SUCCESS): Row(State.CLOSED, Act.HANG_UP),
+        (State.CANCELLING, Input.ACCEPTED): Row(State.ANSWERED, Act.ANSWER),
         (State.CANCELLING, Input.CHALLENGE): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCELLING, Input.REFUSAL): Row(State.CLOSED, Act.GIVE_UP),
         (State.CANCELLING, Input.TIMED_OUT): Row(State.CLOSED, Act.GIVE_UP),
@@ -78,7 +87,15 @@ TABLE: Final = Table(
         (State.CLOSED, Input.SUCCESS): Row(State.CLOSED, Act.FORK),
     },
     wire=frozenset(
-        {Input.PROVISIONAL, Input.SUCCESS, Input.CHALLENGE, Input.REFUSAL, Input.TIMED_OUT, Input.UNDELIVERED}
+        {
+            Input.PROVISIONAL,
+            Input.SUCCESS,
+            Input.ACCEPTED,
+            Input.CHALLENGE,
+            Input.REFUSAL,
+            Input.TIMED_OUT,
+            Input.UNDELIVERED,
+        }
     ),
 )
 
@@ -93,16 +110,20 @@ class InviteUac:
 
     headers: HeaderItems
     offer: bytes | None
-    """None: the 2xx brings the offer, and the ACK is held back for our answer."""
+    """None: a 2xx or a reliable 1xx brings the offer, and is acknowledged with our answer."""
 
     state: State = attrs.field(default=State.CALLING, init=False)
-    early: dict[str, Dialog] = attrs.field(factory=dict, init=False)
-    """The early dialogs by the callee's tag."""
+    forks: Forks = attrs.field(init=False)
+    """The early dialogs that a first INVITE makes; a re-INVITE makes none."""
 
+    cancel_headers: HeaderItems = attrs.field(default=(), init=False)
     _client: InviteClient | None = attrs.field(default=None, init=False)
     _tries: int = attrs.field(default=0, init=False)
-    cancel_headers: HeaderItems = attrs.field(default=(), init=False)
+    _taken: Dialog | None = attrs.field(default=None, init=False)
     _taken_tag: str | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.forks = Forks(self.line, self.dialog, offered=self.offer is not None)
 
     @property
     def client(self) -> InviteClient:
@@ -111,15 +132,27 @@ class InviteUac:
         return self._client
 
     @property
+    def taken(self) -> Dialog:
+        """The dialog that the first 2xx confirmed."""
+        assert self._taken is not None
+        return self._taken
+
+    @property
+    def refreshes(self) -> bool:
+        """It speaks of the session timer, as every INVITE does."""
+        return True
+
+    @property
     def over(self) -> bool:
         """It has had its final response, or none is waited for any more."""
         return self.state in (State.ANSWERED, State.CLOSED)
 
     def start(self, now: float) -> None:
-        """Send the INVITE, or send it again with what the challenge asks for."""
+        """Send the INVITE, or send it again with what was asked for."""
         self._tries += 1
         line = self.line
-        headers = (*line.abilities, *self.headers)
+        abilities = line.abilities_within if self.dialog.confirmed else line.abilities
+        headers = (*abilities, *line.session.request_headers(), *self.headers)
         client = line.send(self.dialog.request("INVITE", headers, self.offer), now)
         assert isinstance(client, InviteClient)
         self._client = client
@@ -135,8 +168,8 @@ class InviteUac:
         if status < 200:
             given = Input.PROVISIONAL
         elif status < 300:
-            given = Input.SUCCESS
-        elif self._tries < MAX_TRIES and self.line.authorizer.learn(response):
+            given = Input.ACCEPTED if self.dialog.confirmed else Input.SUCCESS
+        elif self._tries < MAX_TRIES and self.line.can_meet(response):
             given = Input.CHALLENGE
         else:
             given = Input.REFUSAL
@@ -162,17 +195,13 @@ class InviteUac:
             return None
         self.state = row.state
         match row.act:
-            case Act.PROGRESS:
-                assert response is not None
-                tag = response.to_tag
-                if tag is not None and response.status > 100 and len(self.early) < MAX_FORKS:
-                    self.early.setdefault(tag, self.dialog.forked(response))
             case Act.ANSWER:
                 assert response is not None
                 self._taken_tag = response.to_tag
-                self.early.clear()
-            case Act.AUTHENTICATE:
-                self.early.clear()
+                if given is Input.SUCCESS:
+                    self._taken = self.forks.confirmed(response)
+            case Act.RETRY:
+                self.forks.clear()
                 self.start(now)
             case Act.CANCEL:
                 cancel = cancel_for(self.client.request, self.cancel_headers)
@@ -189,13 +218,13 @@ class InviteUac:
                 if self.state is State.CLOSED or response.to_tag != self._taken_tag:
                     self._hang_up(response, now)
             case Act.REFUSE | Act.GIVE_UP:
-                self.early.clear()
-            case Act.HOLD:
+                self.forks.clear()
+            case Act.PROGRESS | Act.HOLD:
                 pass
         return row.act
 
     def _hang_up(self, response: Response, now: float) -> None:
         """13.2.2.4: every 2xx is acknowledged, and a session that is not wanted ends by BYE."""
-        dialog = self.dialog.forked(response)
+        dialog = self.forks.confirmed(response)
         self.acknowledge(dialog, None)
         self.line.send(dialog.request("BYE"), now)

@@ -1,16 +1,23 @@
 """One INVITE sent to us, the first or a later one: provisional, 2xx until its ACK, refusal, CANCEL (13.3, 14.2)."""
 
+from __future__ import annotations
+
+import enum
 import math
 from typing import Final
 
 import attrs
 
+from ..fields import RAck
 from ..machine import Row, Symbol, Table, step
 from ..message import Request
 from ..transaction.events import SendResponse
 from ..transaction.invite_server import InviteServer
 from .config import HeaderItems
 from .line import Line
+from .offer_answer import Input as Turn
+from .reliable import Provisional, ReliableResponses
+from .state import Dialog
 
 PROGRESS_EVERY_S: Final = 60.0
 """How often a provisional response is repeated while the INVITE waits (13.3.1.1)."""
@@ -69,17 +76,31 @@ TABLE: Final = Table(
 )
 
 
+class Overdue(enum.Enum):
+    """What the other side has not acknowledged in time."""
+
+    ACK = "the 2xx"
+    PRACK = "a reliable 1xx"
+
+
 @attrs.define(eq=False)
 class InviteUas:
     """The answering side of one INVITE. It answers; what that means for the dialog is the leg's to say."""
 
     line: Line
     server: InviteServer
+    dialog: Dialog
     offer: bytes | None
-    """The description in the INVITE; None: our 2xx carries the offer and the ACK the answer."""
+    """The description in the INVITE; None: our 2xx, or a reliable 1xx, carries the offer."""
+
+    reliable: ReliableResponses | None = None
+    """How its provisional responses are sent; None: as ordinary ones."""
 
     state: State = attrs.field(default=State.PENDING, init=False)
-    _progress: tuple[int, str | None, HeaderItems, bytes | None] | None = attrs.field(default=None, init=False)
+    owed: bool = attrs.field(default=False, init=False)
+    """Our 2xx made an offer, and the ACK has to bring the answer."""
+
+    _progress: Provisional | None = attrs.field(default=None, init=False)
     _progress_at: float = attrs.field(default=math.inf, init=False)
     _answer: SendResponse | None = attrs.field(default=None, init=False)
     _interval: float = attrs.field(default=0.0, init=False)
@@ -100,8 +121,13 @@ class InviteUas:
         """Its 2xx has no ACK yet."""
         return self.state is State.ANSWERED
 
+    @property
+    def withholds(self) -> bool:
+        """The 2xx has to wait for the PRACK of a description (RFC 3262 section 3)."""
+        return self.reliable is not None and self.reliable.withholds
+
     def ring(self, status: int, headers: HeaderItems, body: bytes | None, now: float) -> None:
-        """Send a provisional response, 101 to 199."""
+        """Send a provisional response, 101 to 199. Raises OutOfTurn for a description that may not be in one."""
         self._take(Input.RING, now, status, None, headers, body)
 
     def answer(self, headers: HeaderItems, body: bytes | None, now: float) -> bool:
@@ -130,20 +156,27 @@ class InviteUas:
         """A later INVITE came, so the other side has our 2xx and the ACK was lost (RFC 5407 3.1.4)."""
         self._take(Input.ACK, 0.0)
 
+    def pracked(self, rack: RAck, now: float) -> bool:
+        """A PRACK came; False when it acknowledges nothing that waits for it."""
+        return self.reliable is not None and self.reliable.acknowledge(rack, now)
+
     def wake_at(self) -> float:
         """When `wake` next has work."""
-        return min(self._progress_at, self._repeat_at, self._give_up_at)
+        soonest = min(self._progress_at, self._repeat_at, self._give_up_at)
+        return soonest if self.reliable is None else min(soonest, self.reliable.wake_at())
 
-    def wake(self, now: float) -> bool:
-        """Fire what is due. True when the 2xx has waited 64*T1 for its ACK in vain."""
+    def wake(self, now: float) -> Overdue | None:
+        """Fire what is due. What has waited 64*T1 for the other side in vain, if anything has."""
         if self._give_up_at <= now:
             self._take(Input.PATIENCE_OVER, now)
-            return True
+            return Overdue.ACK
         if self._repeat_at <= now:
             self._take(Input.REPEAT_DUE, now)
         if self._progress_at <= now:
             self._take(Input.PROGRESS_DUE, now)
-        return False
+        if self.reliable is not None and self.reliable.wake_at() <= now and self.reliable.wake(now):
+            return Overdue.PRACK
+        return None
 
     def _take(
         self,
@@ -161,21 +194,27 @@ class InviteUas:
         line, server, timers = self.line, self.server, self.line.config.timers
         match row.act:
             case Act.PROGRESS:
-                self._progress = (status, reason, headers, body)
+                self._ring(Provisional(status, headers, body), now)
+                # A description in a reliable one has arrived, and is not said twice.
+                self._progress = Provisional(status, headers, body if self.reliable is None else None)
                 self._progress_at = now + PROGRESS_EVERY_S
-                line.respond(server, status, now, reason, headers, body, contact=True)
             case Act.PROGRESS_AGAIN:
                 assert self._progress is not None
-                status, reason, headers, body = self._progress
+                self._ring(self._progress, now)
                 self._progress_at = now + PROGRESS_EVERY_S
-                line.respond(server, status, now, reason, headers, body, contact=True)
             case Act.ANSWER:
-                self._stop()
+                self._stop(now)
                 # 13.3.1.4: over every transport, as a later hop may be an unreliable one.
                 self._interval = timers.t1
                 self._repeat_at, self._give_up_at = now + timers.t1, now + timers.patience
+                if self.reliable is not None and self.reliable.described:
+                    body = None
+                else:
+                    self.owed = self.offer is None
+                    self.dialog.offers.take(Turn.SEND_OFFER if self.owed else Turn.SEND_ANSWER, body)
+                session = line.session.answer(server.request, now)
                 self._answer = line.respond(
-                    server, status, now, reason, (*line.abilities, *headers), body, contact=True
+                    server, status, now, reason, (*line.abilities, *session, *headers), body, contact=True
                 )
             case Act.ANSWER_AGAIN:
                 assert self._answer is not None
@@ -185,16 +224,29 @@ class InviteUas:
                 # Past the transaction, which may be gone by now and would only pass it through (RFC 6026 7.1).
                 line.out.append(SendResponse(self._answer.response, server.flow))
             case Act.REFUSE:
-                self._stop()
+                self._stop(now)
+                self.dialog.offers.take(Turn.WITHDRAW)
                 line.respond(server, status, now, reason, headers)
             case Act.TERMINATE:
-                self._stop()
+                self._stop(now)
+                self.dialog.offers.take(Turn.WITHDRAW)
                 line.respond(server, 487, now)
             case Act.STOP:
-                self._stop()
+                self._stop(now)
             case Act.NOTHING:
                 pass
         return row.act
 
-    def _stop(self) -> None:
+    def _ring(self, response: Provisional, now: float) -> None:
+        if self.reliable is not None:
+            self.reliable.ring(response, now)
+            return
+        if response.body is not None:
+            self.dialog.offers.take(Turn.SEND_EARLY_ANSWER)
+        headers = (*self.line.abilities, *response.headers)
+        self.line.respond(self.server, response.status, now, None, headers, response.body, contact=True)
+
+    def _stop(self, now: float) -> None:
         self._progress_at = self._repeat_at = self._give_up_at = math.inf
+        if self.reliable is not None:
+            self.reliable.stop(now)

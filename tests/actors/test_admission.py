@@ -98,7 +98,7 @@ def test_a_foreign_scheme_is_416() -> None:
     assert found.status == 416
 
 
-@pytest.mark.parametrize("method", ["PUBLISH", "MESSAGE", "SUBSCRIBE", "INFO", "UPDATE", "PRACK", "NEWMETHOD"])
+@pytest.mark.parametrize("method", ["PUBLISH", "MESSAGE", "SUBSCRIBE", "INFO", "NEWMETHOD"])
 def test_a_method_we_do_not_carry_out_is_405_with_allow(method: str) -> None:
     found = screen(invite(method=method, headers=(("Require", "gruu"),)))
     assert found is not None
@@ -106,11 +106,30 @@ def test_a_method_we_do_not_carry_out_is_405_with_allow(method: str) -> None:
     assert found.headers == (("Allow", ", ".join(ALLOW_OUTSIDE)),)
 
 
+@pytest.mark.parametrize("method", ["UPDATE", "PRACK"])
+def test_what_makes_sense_in_a_dialog_only_is_481_outside_of_one(method: str) -> None:
+    found = screen(invite(method=method))
+    assert found == Refused(481)
+
+
 def test_unknown_extensions_are_420_and_named() -> None:
-    found = screen(invite(headers=(("Require", "100rel, gruu"), ("Proxy-Require", "privacy")), content_type="a/b"))
+    required = (("Require", "100rel, gruu"), ("Require", "timer"), ("Proxy-Require", "privacy"))
+    found = screen(invite(headers=required, content_type="a/b"))
     assert found is not None
     assert found.status == 420
-    assert found.headers == (("Unsupported", "100rel, gruu, privacy"),)
+    assert found.headers == (("Unsupported", "gruu, privacy"),)
+
+
+def test_extensions_we_have_may_be_required() -> None:
+    assert screen(invite(headers=(("Require", "100rel, Timer"),))) is None
+
+
+def test_too_short_a_session_is_422_and_told_how_long_it_has_to_be() -> None:
+    asked = (("Supported", "timer"), ("Session-Expires", "60"))
+    assert screen(invite(headers=asked)) == Refused(422, headers=(("Min-SE", "90"),))
+    assert screen(invite(headers=asked), min_session_s=60) is None
+    # Put in by a proxy: who called could make nothing of a 422.
+    assert screen(invite(headers=asked[1:])) is None
 
 
 def test_a_body_we_cannot_read_is_415_and_says_what_we_can() -> None:

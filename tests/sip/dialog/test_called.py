@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from offhook.sip.dialog.config import ALLOW
 from offhook.sip.dialog.events import (
     Accept,
     Answer,
@@ -85,7 +86,7 @@ def test_a_200_says_what_we_can_do_and_carries_the_call_s_headers() -> None:
     peer = answered()
     (ok,) = responses(peer.out)
     assert ok.body == ANSWER
-    assert ok.allow == ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE")
+    assert ok.allow == ALLOW
     assert ok.headers.get("X-Twilio-CallSid") == "CA1"
     assert ok.contact is not None
 

@@ -6,6 +6,7 @@ import pytest
 
 from offhook.sip.address import NameAddr
 from offhook.sip.build import respond
+from offhook.sip.dialog.config import ALLOW
 from offhook.sip.dialog.events import (
     Accept,
     Bye,
@@ -44,7 +45,7 @@ def test_an_invite_carries_what_the_call_gave_it() -> None:
     assert str(invite.from_) == f"Ann <sip:ann@caller.test>;tag={peer.leg.local_tag}"
     assert (invite.to_tag, invite.cseq.number, invite.call_id) == (None, 1, peer.leg.call_id)
     assert (invite.headers.get("X-Route"), invite.headers.get("User-Agent")) == ("blue", "offhook/test")
-    assert invite.allow == ("INVITE", "ACK", "CANCEL", "OPTIONS", "BYE")
+    assert invite.allow == ALLOW
     assert invite.body == OFFER
     assert invite.max_forwards == 70
 

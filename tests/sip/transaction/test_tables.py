@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from offhook.sip.dialog import offer_answer, phases, uac, uas
+from offhook.sip.dialog import offer_answer, phases, reliable, session_timer, uac, uas, update
 from offhook.sip.machine import OutOfTurn, Row, Symbol, Table, step
 from offhook.sip.transaction import client, invite_client, invite_server, server
 
@@ -19,6 +19,11 @@ MACHINES: list[tuple[Any, type[Symbol], type[Symbol]]] = [
     (offer_answer.TABLE, offer_answer.State, offer_answer.Input),
     (uas.TABLE, uas.State, uas.Input),
     (uac.TABLE, uac.State, uac.Input),
+    (update.ANSWERING, update.Answering, update.Said),
+    (update.TABLE, update.State, update.Input),
+    (reliable.TABLE, reliable.State, reliable.Input),
+    (reliable.HEARING, reliable.Hearing, reliable.Heard),
+    (session_timer.TABLE, session_timer.State, session_timer.Input),
     (phases.TABLE, phases.Phase, phases.Input),
 ]
 BY_NAME = [pytest.param(*machine, id=machine[0].name) for machine in MACHINES]

@@ -50,16 +50,17 @@ class Path:
 UDP, TCP = Path(), Path("TCP", True)
 
 
-def config_of(host: str) -> LegConfig:
-    return LegConfig(NameAddr.parse(f"<sip:{host}:5060>"), server="offhook/test")
+def config_of(host: str, **changes: object) -> LegConfig:
+    made = LegConfig(NameAddr.parse(f"<sip:{host}:5060>"), server="offhook/test")
+    return attrs.evolve(made, **changes)  # type: ignore[arg-type]
 
 
-def caller_leg(name: str = "a") -> Leg:
-    return Leg.calling(config_of("caller.test"), CountingIds(name))
+def caller_leg(name: str = "a", config: LegConfig | None = None) -> Leg:
+    return Leg.calling(config or config_of("caller.test"), CountingIds(name))
 
 
-def callee_leg(invite: Request, name: str = "b") -> Leg:
-    return Leg.called(invite, config_of("callee.test"), CountingIds(name))
+def callee_leg(invite: Request, name: str = "b", config: LegConfig | None = None) -> Leg:
+    return Leg.called(invite, config or config_of("callee.test"), CountingIds(name))
 
 
 def invite_command(
@@ -110,10 +111,14 @@ class Side:
     react: Reaction
     flow: Path = UDP
     leg: Leg | None = None
+    config: LegConfig | None = None
+    """Of the leg that an INVITE makes; None: the usual one."""
+
     now: float = 0.0
     facts: list[LegFact] = attrs.field(factory=list)
     sent: list[tuple[float, Request | Response]] = attrs.field(factory=list)
     lingering: dict[tuple[object, ...], Lingering] = attrs.field(factory=dict)
+    gone: bool = False
     _box: list[Request | Response] = attrs.field(factory=list)
 
     @property
@@ -133,12 +138,14 @@ class Side:
 
     def deliver(self, message: Request | Response) -> None:
         """As the switchboard does: by lingering transaction, else to the leg, else nobody knows it."""
+        if self.gone:
+            return
         key = client_key(message) if isinstance(message, Response) else server_key(message)
         kept = None if key is None else self.lingering.get(key)
         if kept is not None:
             self._linger(kept.receive(message, self.flow, self.now))
         elif self.leg is None and isinstance(message, Request) and message.method == "INVITE":
-            self.leg = callee_leg(message, self.name)
+            self.leg = callee_leg(message, self.name, self.config)
             self._carry_out(self.leg.receive(message, self.flow, self.now))
         elif self.leg is not None and not self.leg.finished:
             self._carry_out(self.leg.receive(message, self.flow, self.now))
@@ -146,17 +153,25 @@ class Side:
             self._send(respond(message, 481))
 
     def wake_at(self) -> float:
+        if self.gone:
+            return math.inf
         dates = [kept.wake_at() for kept in self.lingering.values()]
         if self.leg is not None and not self.leg.finished:
             dates.append(self.leg.wake_at())
         return min(dates, default=math.inf)
 
     def wake(self) -> None:
+        if self.gone:
+            return
         if self.leg is not None and not self.leg.finished and self.leg.wake_at() <= self.now:
             self._carry_out(self.leg.wake(self.now))
         for kept in list(self.lingering.values()):
             if kept.wake_at() <= self.now:
                 self._linger(kept.wake(self.now))
+
+    def vanish(self) -> None:
+        """The machine is gone, and nobody says so."""
+        self.gone = True
 
     def crash(self) -> None:
         """The actor ends, as after an exception in it."""

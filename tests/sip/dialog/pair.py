@@ -273,6 +273,15 @@ class Pair:
             self.at(self.now + delay, lambda: receiver.deliver(read))
 
 
+def agree(pair: Pair) -> None:
+    """When both sides were up and nothing was open at the end, each has what the other one described."""
+    dialogs = [None if side.leg is None else side.leg._line.dialog for side in (pair.caller, pair.callee)]
+    ours, theirs = [None if dialog is None or not dialog.confirmed else dialog.offers for dialog in dialogs]
+    if ours is not None and theirs is not None and ours.settled and theirs.settled:
+        assert ours.agreed
+        assert (ours.local, ours.remote) == (theirs.remote, theirs.local)
+
+
 def silent(side: Side, fact: LegFact) -> list[LegCommand]:
     """A call that does nothing by itself."""
     return []

@@ -49,6 +49,7 @@ from tests.sip.dialog.test_calling import CREDENTIALS
 
 HELD = b"v=0 held\r\n"
 KNOWS = (("Supported", "timer"),)
+FINE = Weather()
 CONTACT = ("Contact", "<sip:bob@peer.test:5070>")
 UPDATES = ("Allow", "INVITE, ACK, CANCEL, BYE, UPDATE")
 SHORT = config_of("callee.test", session_s=60, min_session_s=2)
@@ -493,7 +494,7 @@ def test_hanging_up_ends_the_refreshing() -> None:
 # ---- two legs -----------------------------------------------------------------------------------------------------
 
 
-def long_call(caller: LegConfig, callee: LegConfig, weather: Weather = Weather(), seed: int = 0) -> Pair:
+def long_call(caller: LegConfig, callee: LegConfig, weather: Weather = FINE, seed: int = 0) -> Pair:
     def pick_up(side: Side, fact: LegFact) -> list[LegCommand]:
         match fact:
             case LegOffered():

@@ -134,7 +134,7 @@ class CallingPeer(Peer):
         made = build_request(
             method,
             "sip:bob@callee.test",
-            via=Via("UDP", host, None, Params((("branch", branch or f"z9hG4bKpeer{next(self._branches)}"),))),
+            via=Via("UDP", host, None, Params((("branch", branch or f"z9hG4bK{self.tag}{next(self._branches)}"),))),
             from_=f"<sip:ann@peer.test>;tag={from_tag or self.tag}",
             to="<sip:bob@callee.test>" + (f";tag={tag}" if tag else ""),
             call_id=self.call_id,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offhook.sip.build import respond
+from offhook.sip.dialog.config import Reliability
 from offhook.sip.dialog.events import (
     Accept,
     Answer,
@@ -20,6 +21,7 @@ from offhook.sip.dialog.events import (
     LegRefused,
     Offer,
     Refuse,
+    RefuseOffer,
     Ring,
     SendRequest,
     SendResponse,
@@ -27,15 +29,48 @@ from offhook.sip.dialog.events import (
 from offhook.sip.dialog.leg import Leg
 from offhook.sip.machine import OutOfTurn
 from offhook.sip.message import Request
-from tests.sip.dialog.pair import ANSWER, OFFER, UDP, callee_leg, caller_leg, invite_command, over_the_wire
-from tests.sip.dialog.peer import CallingPeer
+from tests.sip.dialog.pair import ANSWER, OFFER, UDP, callee_leg, caller_leg, config_of, invite_command, over_the_wire
+from tests.sip.dialog.peer import CallingPeer, HeaderItems
 
-METHODS = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"])
-STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 407, 408, 481, 486, 487, 491, 500, 600])
+METHODS = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK"])
+STATUSES = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 405, 407, 408, 422, 481, 486, 487, 491, 500, 600])
 COMMANDS: st.SearchStrategy[LegCommand] = st.sampled_from(
-    [Ring(), Ring(183, ANSWER), Answer(ANSWER), Refuse(486), CancelInvite(), Offer(OFFER), Accept(ANSWER), Bye()]
+    [
+        Ring(),
+        Ring(183, ANSWER),
+        Answer(ANSWER),
+        Refuse(486),
+        CancelInvite(),
+        Offer(OFFER),
+        Offer(OFFER, update=True),
+        Accept(ANSWER),
+        RefuseOffer(),
+        Bye(),
+    ]
 )
 CHALLENGE = (("WWW-Authenticate", 'Digest realm="r", nonce="n"'), ("Contact", "<sip:x@y.test>"))
+ASKED: st.SearchStrategy[HeaderItems] = st.sampled_from(
+    [
+        (),
+        (("Supported", "timer, 100rel"), ("Allow", "INVITE, ACK, UPDATE, PRACK"), ("Session-Expires", "5")),
+        (("Session-Expires", "6;refresher=uas"), ("Supported", "timer")),
+        (("Session-Expires", "1"), ("Supported", "timer"), ("Min-SE", "70")),
+        (("Require", "100rel"), ("Allow", "UPDATE")),
+        (("RAck", "2 1 INVITE"),),
+        (("RAck", "3 1 INVITE"),),
+        (("RAck", "4 1 INVITE"),),
+    ]
+)
+SAID: st.SearchStrategy[HeaderItems] = st.sampled_from(
+    [
+        CHALLENGE,
+        (*CHALLENGE, ("Allow", "INVITE, ACK, UPDATE, PRACK"), ("Session-Expires", "5;refresher=uac")),
+        (*CHALLENGE, ("Session-Expires", "6;refresher=uas"), ("Retry-After", "2"), ("Min-SE", "40")),
+        (*CHALLENGE, ("Require", "100rel"), ("RSeq", "1"), ("Allow", "UPDATE")),
+        (*CHALLENGE, ("Require", "100rel"), ("RSeq", "2")),
+    ]
+)
+EXTENDED = {"session_s": 8, "min_session_s": 2, "reliability": Reliability.SUPPORTED}
 BODIES = st.sampled_from([None, OFFER])
 STEPS = st.lists(
     st.one_of(
@@ -47,13 +82,14 @@ STEPS = st.lists(
             st.sampled_from(["peer", "early", "eve"]),
             st.sampled_from(["z9hG4bK1", "z9hG4bK2", None]),
             BODIES,
+            ASKED,
         ),
-        st.tuples(st.just("response"), STATUSES, st.integers(0, 3), st.sampled_from(["peer", "early"]), BODIES),
+        st.tuples(st.just("response"), STATUSES, st.integers(0, 3), st.sampled_from(["peer", "early"]), BODIES, SAID),
         st.tuples(st.just("command"), COMMANDS),
         st.tuples(st.just("wait"), st.sampled_from([0.1, 0.6, 5.0, 33.0, 61.0])),
         st.tuples(st.just("broken"), st.integers(0, 3)),
     ),
-    max_size=14,
+    max_size=16,
 )
 
 
@@ -90,20 +126,20 @@ class Driven:
 
     def do(self, step: tuple[Any, ...]) -> None:
         match step:
-            case ("request", method, cseq, to_tag, from_tag, branch, body):
+            case ("request", method, cseq, to_tag, from_tag, branch, body, headers):
                 made = CallingPeer(self.leg).make(
-                    method, cseq=cseq, to_tag=to_tag, from_tag=from_tag, branch=branch, body=body
+                    method, cseq=cseq, to_tag=to_tag, from_tag=from_tag, branch=branch, body=body, headers=headers
                 )
-                headers = made.headers.with_("Call-ID", self.leg.call_id)
-                self.note(self.leg.receive(made.with_headers(headers), UDP, self.now))
-            case ("response", status, index, tag, body):
+                here = made.headers.with_("Call-ID", self.leg.call_id)
+                self.note(self.leg.receive(made.with_headers(here), UDP, self.now))
+            case ("response", status, index, tag, body, headers):
                 if self.requests:
                     request = self.requests[-1 - index % len(self.requests)]
                     made_response = respond(
                         request,
                         status,
                         to_tag=tag,
-                        headers=CHALLENGE,
+                        headers=headers,
                         body=body or b"",
                         content_type="application/sdp" if body else None,
                     )
@@ -135,21 +171,23 @@ class Driven:
                 raise AssertionError("what lingers wakes for ever")
 
 
-@settings(max_examples=300, deadline=None)
-@given(STEPS)
-def test_a_called_leg_survives_any_input(steps: list[tuple[Any, ...]]) -> None:
-    invite = CallingPeer().invite
-    driven = Driven(callee_leg(invite))
+@settings(max_examples=400, deadline=None)
+@given(STEPS, BODIES, ASKED)
+def test_a_called_leg_survives_any_input(
+    steps: list[tuple[Any, ...]], body: bytes | None, headers: HeaderItems
+) -> None:
+    invite = CallingPeer().make("INVITE", to_tag=None, body=body, headers=headers)
+    driven = Driven(callee_leg(invite, config=config_of("callee.test", **EXTENDED)))
     driven.note(driven.leg.receive(invite, UDP, 0.0))
     for step in steps:
         driven.do(step)
     driven.finish()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(STEPS, BODIES)
 def test_a_calling_leg_survives_any_input(steps: list[tuple[Any, ...]], body: bytes | None) -> None:
-    driven = Driven(caller_leg())
+    driven = Driven(caller_leg(config=config_of("caller.test", **EXTENDED)))
     driven.note(driven.leg.handle(invite_command(body), 0.0))
     for step in steps:
         driven.do(step)

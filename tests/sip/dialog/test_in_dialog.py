@@ -471,3 +471,63 @@ def test_a_request_whose_handling_failed_is_answered_by_the_last_words() -> None
     assert sorted(response.cseq.number for response in responses(out)) == [1, 2]
     assert {response.status for response in responses(out)} == {500}
     assert len(peer.ours.linger()) == 2
+
+
+# ---- a re-INVITE of ours that only rings --------------------------------------------------------------------------
+
+
+def stuck() -> tuple[CalledPeer, Request]:
+    """A call whose other side has given our re-INVITE a provisional response, and then nothing for three minutes."""
+    peer = calling()
+    peer.tell(Offer(HELD))
+    invite = peer.last("INVITE")
+    assert peer.answer(invite, 183) == []
+    assert peer.wait(180.4) == []
+    peer.wait(180.5)
+    return peer, invite
+
+
+def test_a_re_invite_that_only_rings_is_cancelled_after_three_minutes() -> None:
+    peer, invite = stuck()
+    cancel = peer.last("CANCEL")
+    assert (cancel.cseq.number, cancel.via.branch) == (2, invite.via.branch)
+    peer.answer(cancel, 200)
+    (fact,) = peer.answer(invite, 487)
+    assert isinstance(fact, LegOfferRefused)
+    assert (fact.status, fact.local) == (487, False)
+    assert peer.tell(Offer(HELD)) == []
+
+
+def test_an_answer_that_crosses_the_cancel_of_a_re_invite_counts_and_the_call_goes_on() -> None:
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 200, body=ANSWER)
+    assert isinstance(fact, LegOfferAnswered)
+    assert peer.methods == ["ACK"]
+    assert isinstance(peer.tell(Bye())[0], LegEnded)
+
+
+def test_a_cancelled_re_invite_that_stays_without_an_answer_ends_the_call() -> None:
+    peer, _ = stuck()
+    ends = [(at, output.cause) for at, output in peer.wait(300.0) if isinstance(output, LegEnded)]
+    assert ends == [(212.5, Cause.LOST)]
+
+
+def test_a_refusal_after_the_cancel_of_a_re_invite_is_reported_as_it_came_and_481_ends_the_call() -> None:
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 603)
+    assert isinstance(fact, LegOfferRefused)
+    assert fact.status == 603
+    peer, invite = stuck()
+    (fact,) = peer.answer(invite, 481)
+    assert isinstance(fact, LegEnded)
+    assert fact.cause is Cause.LOST
+
+
+def test_a_re_invite_that_is_answered_in_time_is_not_cancelled() -> None:
+    peer = calling()
+    peer.tell(Offer(HELD))
+    invite = peer.last("INVITE")
+    peer.answer(invite, 183)
+    peer.answer(invite, 200, body=ANSWER)
+    peer.wait(1000.0)
+    assert "CANCEL" not in peer.methods

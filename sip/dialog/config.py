@@ -1,7 +1,7 @@
 """What every leg of a listener has in common: timers, contact, capabilities."""
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -41,6 +41,11 @@ class Reliability(enum.Enum):
     """Those to a caller that supports it, too."""
 
 
+def _check_interval(made: object, field: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{field.name}: {value} is no interval")
+
+
 @attrs.frozen
 class LegConfig:
     """Fixed for the life of a leg."""
@@ -57,23 +62,16 @@ class LegConfig:
     """Media types a body may have, lower case; anything else is answered 415."""
 
     max_forwards: int = 70
-    session_s: int | None = attrs.field(default=SESSION_S)
+    session_s: int | None = attrs.field(default=SESSION_S, validator=_check_interval)
     """Session interval to ask for and the longest to agree to, in seconds (RFC 4028); None: no session timers."""
 
-    min_session_s: int = attrs.field(default=MIN_SESSION_S)
+    min_session_s: int = attrs.field(default=MIN_SESSION_S, validator=_check_interval)
     """A shorter session interval is answered 422. The standard wants 90 at least; tests want less."""
 
     reliability: Reliability = Reliability.REQUIRED
     supported: tuple[str, ...] = attrs.field(init=False)
     """Option tags we understand; a Require with any other is answered 420."""
 
-    @supported.default
-    def _supported(self) -> tuple[str, ...]:
+    def __attrs_post_init__(self) -> None:
         used = {TIMER: self.session_s is not None, RELIABLE: self.reliability is not Reliability.NEVER}
-        return tuple(tag for tag in SUPPORTED if used[tag])
-
-    @session_s.validator
-    @min_session_s.validator
-    def _positive(self, field: "attrs.Attribute[int | None]", value: int | None) -> None:
-        if value is not None and value < 1:
-            raise ValueError(f"{field.name}: {value} is no interval")
+        object.__setattr__(self, "supported", tuple(tag for tag in SUPPORTED if used[tag]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import itertools
 
 import attrs
@@ -30,20 +31,19 @@ from tests.sip.dialog.pair import (
 HeaderItems = tuple[tuple[str, str], ...]
 
 
-@attrs.define(eq=False)
-class Peer:
+@attrs.define(eq=False, kw_only=True)
+class Peer(abc.ABC):
     """What both kinds have in common. `now` moves only when told to."""
 
-    leg: Leg | None = None
     flow: Path = UDP
     now: float = 0.0
     out: list[LegOutput] = attrs.field(factory=list)
     """What the leg did last."""
 
     @property
+    @abc.abstractmethod
     def ours(self) -> Leg:
-        assert self.leg is not None
-        return self.leg
+        """The leg; fails when there is none yet."""
 
     def tell(self, command: LegCommand) -> list[LegFact]:
         self.out = self.ours.handle(command, self.now)
@@ -103,6 +103,7 @@ class Peer:
 class CallingPeer(Peer):
     """Calls a leg of ours."""
 
+    leg: Leg | None = None
     cseq: int = 1
     config: LegConfig | None = None
     """The leg's; None: the usual one."""
@@ -111,6 +112,11 @@ class CallingPeer(Peer):
     tag: str = "peer"
     invite: Request = attrs.field(init=False)
     _branches: itertools.count[int] = attrs.field(factory=lambda: itertools.count(1))
+
+    @property
+    def ours(self) -> Leg:
+        assert self.leg is not None
+        return self.leg
 
     def __attrs_post_init__(self) -> None:
         self.invite = self.make("INVITE", to_tag=None, body=OFFER)
@@ -181,6 +187,10 @@ class CalledPeer(Peer):
 
     leg: Leg = attrs.field(factory=caller_leg)
 
+    @property
+    def ours(self) -> Leg:
+        return self.leg
+
     def dial(self, body: bytes | None = OFFER, **how: object) -> Request:
         """Have the leg call; its INVITE."""
         command = attrs.evolve(invite_command(body), **how)  # type: ignore[arg-type]
@@ -189,4 +199,4 @@ class CalledPeer(Peer):
 
     def asks(self, *, tag: str = "peer", cseq: int = 0) -> CallingPeer:
         """The same peer when it sends requests itself; they go on from `cseq`."""
-        return CallingPeer(self.leg, self.flow, self.now, cseq=cseq, call_id=self.leg.call_id, tag=tag)
+        return CallingPeer(self.leg, flow=self.flow, now=self.now, cseq=cseq, call_id=self.leg.call_id, tag=tag)

@@ -34,6 +34,7 @@ __all__ = [
     "LegOffered",
     "LegOutput",
     "LegProgressed",
+    "LegRefreshed",
     "LegRefused",
     "LegReofferWithdrawn",
     "LegReoffered",
@@ -306,13 +307,23 @@ class LegReofferWithdrawn:
 
 @attrs.frozen
 class LegOfferAnswered:
-    """The answer to our `Offer`, or to the offer that an `Accept` or a reliable `Ring` carried.
-
-    A leg that refreshes its session by a re-INVITE offers by itself what was agreed last; if the other side answers
-    with something new, that comes as such a fact too.
-    """
+    """The answer to our `Offer`, or to the offer that an `Accept` or a reliable `Ring` carried."""
 
     body: bytes
+    headers: Headers
+
+
+@attrs.frozen
+class LegRefreshed:
+    """The session was refreshed by a re-INVITE of the leg's own, and the other side has used that to change its part.
+
+    Most refreshes change nothing, and are not reported.
+    """
+
+    offer: bytes
+    """Ours: what was agreed last."""
+
+    answer: bytes
     headers: Headers
 
 
@@ -345,6 +356,7 @@ LegFact: TypeAlias = (
     | LegReofferWithdrawn
     | LegOfferAnswered
     | LegOfferRefused
+    | LegRefreshed
     | LegEnded
 )
 LegOutput: TypeAlias = SendRequest | SendResponse | LegFact

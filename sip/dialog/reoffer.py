@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from ..message import Response
-from .events import LegOfferAnswered, LegOfferRefused, Offer
+from .events import LegOfferAnswered, LegOfferRefused, LegRefreshed, Offer
 from .line import Line
 from .offer_answer import Input as Turn
 from .reoffered import Reoffered
@@ -153,8 +153,10 @@ class Reoffers:
         if exchange.offer is not None:
             known, body = dialog.offers.remote, line.description(response)
             if body is not None and dialog.offers.take(Turn.RECEIVE_ANSWER, body):
-                if sent.wish is not None or body != known:
+                if sent.wish is not None:
                     line.out.append(LegOfferAnswered(body, response.headers))
+                elif body != known:
+                    line.out.append(LegRefreshed(exchange.offer, body, response.headers))
             else:
                 self._give_up(sent, 488, "No answer in the 2xx", now, local=True)
         self._go_on(sent, now)

@@ -58,7 +58,10 @@ class Reoffered:
 
     def updated(self, server: NonInviteServer, dialog: Dialog, now: float, *, crossing: bool) -> None:
         """An UPDATE came in, in order and with a body we can read."""
-        line = self.line
+        line, incoming = self.line, self._incoming
+        if isinstance(incoming, UpdateUas) and incoming.pending and incoming.dialog is dialog:
+            line.retry_later(server, now)  # whatever is in it
+            return
         body = line.description(server.request)
         refusal = line.session.refusal(server.request) if dialog.confirmed else None
         if body is not None and not self._may_offer(server, dialog, now, crossing=crossing):

@@ -131,8 +131,8 @@ def test_refusing_what_nobody_offered_is_our_own_mistake() -> None:
 def test_a_second_offer_before_the_first_is_answered_gets_500_and_when_to_try_again() -> None:
     peer = up()
     peer.send(peer.next("UPDATE", body=HELD))
-    for method in ("UPDATE", "INVITE"):
-        assert peer.send(peer.next(method, body=HELD)) == []
+    for method, body in (("UPDATE", HELD), ("UPDATE", None), ("INVITE", HELD)):
+        assert peer.send(peer.next(method, body=body)) == []
         assert peer.statuses == [500]
         assert 0 <= retry_after(peer) <= 10
     peer = up()

@@ -30,6 +30,9 @@ from tests.sip.dialog.pair import (
 
 HeaderItems = tuple[tuple[str, str], ...]
 
+REQUIRED: HeaderItems = (("Require", "100rel"),)
+CONTACT = ("Contact", "<sip:bob@peer.test:5070>")
+
 
 @attrs.define(eq=False, kw_only=True)
 class Peer(abc.ABC):
@@ -174,6 +177,13 @@ class CallingPeer(Peer):
         """Acknowledge a 2xx."""
         return self.send(self.make("ACK", body=body))
 
+    def prack(self, *, body: bytes | None = None, rseq: int | None = None, cseq: int = 1) -> list[LegFact]:
+        """Acknowledge the leg's last reliable response, or the one with that number."""
+        if rseq is None:
+            rseq = responses(self.out)[-1].rseq
+        assert rseq is not None
+        return self.send(self.next("PRACK", body=body, headers=(("RAck", f"{rseq} {cseq} INVITE"),)))
+
     def cancel(self, invite: Request, headers: HeaderItems = ()) -> list[LegFact]:
         cancel = self.make(
             "CANCEL", to_tag=invite.to_tag, cseq=invite.cseq.number, branch=invite.via.branch, headers=headers
@@ -196,6 +206,13 @@ class CalledPeer(Peer):
         command = attrs.evolve(invite_command(body), **how)  # type: ignore[arg-type]
         self.tell(command)
         return self.last("INVITE")
+
+    def ring(
+        self, invite: Request, rseq: int, *, status: int = 183, body: bytes | None = None, tag: str = "peer"
+    ) -> list[LegFact]:
+        """Answer the leg's INVITE reliably."""
+        allow = ("Allow", "INVITE, ACK, BYE, PRACK, UPDATE")
+        return self.answer(invite, status, tag=tag, body=body, headers=(CONTACT, *REQUIRED, ("RSeq", str(rseq)), allow))
 
     def asks(self, *, tag: str = "peer", cseq: int = 0) -> CallingPeer:
         """The same peer when it sends requests itself; they go on from `cseq`."""

@@ -30,9 +30,8 @@ from offhook.sip.digest import DigestServer
 from offhook.sip.machine import OutOfTurn
 from offhook.sip.message import Request
 from tests.sip.dialog.pair import ANSWER, OFFER, requests, responses
-from tests.sip.dialog.peer import CalledPeer, CallingPeer, Peer
+from tests.sip.dialog.peer import CONTACT, REQUIRED, CalledPeer, CallingPeer, Peer
 from tests.sip.dialog.test_calling import CREDENTIALS
-from tests.sip.dialog.test_reliable import CONTACT, REQUIRED, prack, ring
 
 HELD = b"v=0 held\r\n"
 UPDATES = ("Allow", ", ".join(ALLOW))
@@ -53,7 +52,7 @@ def early() -> CallingPeer:
     peer = CallingPeer()
     peer.call(peer.make("INVITE", to_tag=None, body=OFFER, headers=(*REQUIRED, UPDATES)))
     peer.tell(Ring(183, ANSWER))
-    prack(peer)
+    peer.prack()
     return peer
 
 
@@ -69,7 +68,7 @@ def ringing(*tags: str) -> tuple[CalledPeer, Request]:
     peer = CalledPeer()
     invite = peer.dial(auth=CREDENTIALS)
     for tag in tags or ("peer",):
-        ring(peer, invite, 1, body=ANSWER, tag=tag)
+        peer.ring(invite, 1, body=ANSWER, tag=tag)
         peer.answer(peer.last("PRACK"), 200, tag=tag)
     return peer, invite
 
@@ -450,7 +449,7 @@ def test_an_early_offer_that_cannot_be_made_is_refused_at_once() -> None:
     without = CallingPeer()
     without.call(without.make("INVITE", to_tag=None, body=OFFER, headers=REQUIRED))
     without.tell(Ring(183, ANSWER))
-    prack(without)
+    without.prack()
     assert without.tell(Offer(HELD)) == [PENDING]  # it takes no UPDATE
 
     nobody = CalledPeer()

@@ -1,4 +1,4 @@
-"""From the configuration to what the tree works with: domains (their SIDs are the same at every start), numbers, trunks."""
+"""From the configuration to what the tree works with: domains (with lasting SIDs), numbers, trunks."""
 
 from __future__ import annotations
 

@@ -86,7 +86,8 @@ class Reoffered:
         if crossing or dialog.offers.state is Exchange.OFFERED:
             self.line.respond(server, 491, now)
             return False
-        if self.busy or not dialog.offers.settled:
+        if self.busy or not dialog.offers.settled or not dialog.offers.agreed:
+            # Before the INVITE's own exchange there may be no other (RFC 3311 5.1), even when we are to offer in it.
             self.line.retry_later(server, now)
             return False
         return True

@@ -43,6 +43,7 @@ class Caller:
     _invited: int = attrs.field(default=0, init=False)
     """Step of the INVITE that is open."""
     _cseq: int = attrs.field(default=0, init=False)
+    _invite_cseq: int = attrs.field(default=0, init=False)
 
     def dials(self) -> Self:
         """INVITE; with a login it expects the challenge and answers it."""
@@ -53,11 +54,34 @@ class Caller:
             self._invite(f"[authentication username={self.login.username} password={self.login.password}]")
         return self
 
-    def is_answered(self) -> Self:
-        """200 comes, perhaps after provisional answers; ACK goes along the route."""
+    def hears_ringing_reliably(self) -> Self:
+        """A 180 comes that has to be acknowledged; PRACK goes and gets 200 (RFC 3262)."""
+        number = '<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" check_it="true" assign_to="rseq"/>'
+        self._add('<recv response="100" optional="true"/>')
+        self._add(f'<recv response="180" rrs="true"><action>{number}</action></recv>')
+        rack = f"RAck: [$rseq] {self._cseq} INVITE"
+        self._cseq += 1
+        self._request("PRACK", "[next_url]", self._cseq, rack, routes=True, retransmit=True)
+        self._expect_response(200)
+        return self
+
+    def is_answered(self, agreed: str = "") -> Self:
+        """200 comes, perhaps after provisional answers; ACK goes along the route.
+
+        `agreed`: the Session-Expires that the 200 has to have.
+        """
+        cseq = self._invite_cseq
         self._provisional()
-        self._expect_response(200, rrs=True)
-        self._request("ACK", "[next_url]", self._cseq, routes=True)
+        self._expect_response(200, rrs=True, session=agreed)
+        self._request("ACK", "[next_url]", cseq, routes=True)
+        return self
+
+    def refreshes(self, session: str, agreed: str) -> Self:
+        """UPDATE goes with this Session-Expires and gets a 200 with that one (RFC 4028)."""
+        self._cseq += 1
+        asked = ("Supported: timer", f"Session-Expires: {session}")
+        self._request("UPDATE", "[next_url]", self._cseq, *asked, routes=True, retransmit=True)
+        self._expect_response(200, session=agreed)
         return self
 
     def is_refused(self, status: int) -> Self:
@@ -106,6 +130,7 @@ class Caller:
 
     def _invite(self, *headers: str) -> None:
         self._cseq += 1
+        self._invite_cseq = self._cseq
         self._invited = len(self._steps)
         own = (f"{name}: {value}" for name, value in self.headers)
         self._request(
@@ -120,9 +145,13 @@ class Caller:
         for status in (100, 180, 183):
             self._add(f'<recv response="{status}" optional="true"/>')
 
-    def _expect_response(self, status: int, *, auth: bool = False, rrs: bool = False) -> None:
+    def _expect_response(self, status: int, *, auth: bool = False, rrs: bool = False, session: str = "") -> None:
         extra = (' auth="true"' if auth else "") + (' rrs="true"' if rrs else "")
-        self._add(f'<recv response="{status}"{extra}/>')
+        check = (
+            f'<action><ereg regexp="^ *{session} *$" search_in="hdr" header="Session-Expires:" check_it="true"'
+            ' assign_to="session"/></action>'
+        )
+        self._add(f'<recv response="{status}"{extra}>{check if session else ""}</recv>')
 
     def _request(
         self,

@@ -130,3 +130,33 @@ async def test_callers_may_hang_up_first(tmp_path: Path, transport: Transport) -
             await until(lambda: not server.calls, 10, "no call is left")
     ends = [event for event in seen if isinstance(event, CallEnded)]
     assert [(end.status, end.cause) for end in ends] == [("completed", "hung-up")] * calls
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+async def test_callers_acknowledge_ringing_and_refresh_their_sessions(tmp_path: Path, transport: Transport) -> None:
+    calls = 20
+    seen: list[Event] = []
+    wants = (("Require", "100rel"), ("Supported", "timer"), ("Allow", "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE"))
+    # Rings for a second: two 200s that cross are more than a scenario can tell apart.
+    document = "<Response><Pause length='1'/><Gather timeout='60'/></Response>"
+    async with open_application(tmp_path / "application", TOKEN, {"/voice": document, "/status": ""}) as application:
+        config = configuration(tmp_path, f"{application.base}/voice")
+        async with open_server(config, Parts(timers=QUICK)) as server:
+            server.bus.listen(seen.append)
+            with media_sink() as port:
+                caller = Caller(f"sip:100@{DOMAIN}", port, headers=wants).dials().hears_ringing_reliably()
+                caller.is_answered("1800;refresher=uac").waits(100)
+                for _ in range(3):
+                    caller.refreshes("900;refresher=uac", "900;refresher=uac").waits(50)
+                run = await run_sipp(
+                    caller.hangs_up(),
+                    server.addresses[transport.lower()][0],
+                    tmp_path / "sipp",
+                    transport=transport,
+                    calls=calls,
+                    rate=20,
+                )
+                run.all_succeeded(calls)
+            await until(lambda: not server.calls, 10, "no call is left")
+    ends = [event for event in seen if isinstance(event, CallEnded)]
+    assert [(end.status, end.cause) for end in ends] == [("completed", "hung-up")] * calls

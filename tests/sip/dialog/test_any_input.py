@@ -77,7 +77,7 @@ STEPS = st.lists(
         st.tuples(
             st.just("request"),
             METHODS,
-            st.integers(1, 4),
+            st.integers(1, 9),
             st.sampled_from(["leg", None, "eve"]),
             st.sampled_from(["peer", "early", "eve"]),
             st.sampled_from(["z9hG4bK1", "z9hG4bK2", None]),
@@ -91,6 +91,28 @@ STEPS = st.lists(
     ),
     max_size=16,
 )
+
+PLAIN: HeaderItems = ()
+REFRESHED = (*CHALLENGE, ("Allow", "INVITE, ACK, UPDATE, PRACK"), ("Session-Expires", "5;refresher=uac"))
+RINGING = (*CHALLENGE, ("Require", "100rel"), ("RSeq", "1"), ("Allow", "UPDATE"))
+CALLED = st.sampled_from(
+    [
+        [],
+        [("command", Ring(183, ANSWER)), ("request", "PRACK", 2, "leg", "peer", None, None, (("RAck", "2 1 INVITE"),))],
+        [("command", Answer(ANSWER)), ("request", "ACK", 1, "leg", "peer", None, ANSWER, PLAIN)],
+    ]
+)
+"""How far a called leg has come when anything may happen: nowhere, to an early session, up."""
+
+CALLING = st.sampled_from(
+    [
+        [],
+        [("response", 183, 0, "peer", ANSWER, RINGING), ("response", 200, 0, "peer", None, CHALLENGE)],
+        [("response", 200, 0, "peer", ANSWER, REFRESHED)],
+        [("response", 200, 0, "peer", ANSWER, REFRESHED), ("wait", 4.5)],
+    ]
+)
+"""The same for a calling leg, and once to a refresh."""
 
 
 class Driven:
@@ -171,24 +193,26 @@ class Driven:
                 raise AssertionError("what lingers wakes for ever")
 
 
-@settings(max_examples=400, deadline=None)
-@given(STEPS, BODIES, ASKED)
+@settings(max_examples=500, deadline=None)
+@given(CALLED, STEPS, BODIES, ASKED)
 def test_a_called_leg_survives_any_input(
-    steps: list[tuple[Any, ...]], body: bytes | None, headers: HeaderItems
+    start: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], body: bytes | None, headers: HeaderItems
 ) -> None:
     invite = CallingPeer().make("INVITE", to_tag=None, body=body, headers=headers)
     driven = Driven(callee_leg(invite, config=config_of("callee.test", **EXTENDED)))
     driven.note(driven.leg.receive(invite, UDP, 0.0))
-    for step in steps:
+    for step in (*start, *steps):
         driven.do(step)
     driven.finish()
 
 
-@settings(max_examples=400, deadline=None)
-@given(STEPS, BODIES)
-def test_a_calling_leg_survives_any_input(steps: list[tuple[Any, ...]], body: bytes | None) -> None:
+@settings(max_examples=500, deadline=None)
+@given(CALLING, STEPS, BODIES)
+def test_a_calling_leg_survives_any_input(
+    start: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], body: bytes | None
+) -> None:
     driven = Driven(caller_leg(config=config_of("caller.test", **EXTENDED)))
     driven.note(driven.leg.handle(invite_command(body), 0.0))
-    for step in steps:
+    for step in (*start, *steps):
         driven.do(step)
     driven.finish()

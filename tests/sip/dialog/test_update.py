@@ -226,6 +226,28 @@ def test_an_offer_before_the_invite_s_own_is_answered_is_to_wait() -> None:
     assert peer.statuses == [200]
 
 
+def test_an_offer_before_ours_in_a_call_that_asks_for_ours_is_to_wait() -> None:
+    peer = CallingPeer()
+    peer.call(peer.make("INVITE", to_tag=None))
+    peer.send(peer.next("UPDATE", body=HELD))
+    assert peer.statuses == [500]
+    peer.tell(Answer(OFFER))
+    peer.send(peer.next("UPDATE", body=HELD))
+    assert peer.statuses == [491]
+    (fact,) = peer.send(peer.make("ACK", cseq=1, body=ANSWER))
+    assert isinstance(fact, LegAnswered)
+
+    called = CalledPeer()
+    invite = called.dial(None)
+    called.answer(invite, 180)
+    asking = called.asks()
+    asking.send(asking.next("UPDATE", body=HELD))
+    assert asking.statuses == [500]
+    (fact,) = called.answer(invite, 200, body=OFFER)
+    assert isinstance(fact, LegAnswered)
+    assert fact.needs_answer
+
+
 def test_an_offer_that_meets_our_early_one_gets_491() -> None:
     peer = CallingPeer()
     peer.call(peer.make("INVITE", to_tag=None, headers=REQUIRED))

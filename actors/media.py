@@ -135,7 +135,7 @@ class MediaActor(Actor[MediaCommand]):
             case GetLeg():
                 message.reply.set(self._open_leg())
             case Couple():
-                self.plane.couple(self._open_leg(), message.peer)
+                self.plane.couple(self._open_leg(), message.peer, one_way=message.one_way)
             case Uncouple():
                 self.plane.uncouple(self._open_leg())
             case Stop():

@@ -18,6 +18,7 @@ from .sequence import distance32
 __all__ = [
     "DIGITS",
     "FLASH",
+    "LONGEST_SEGMENT",
     "DigitEnded",
     "DigitEvent",
     "DigitStarted",
@@ -36,7 +37,7 @@ FLASH: Final = "!"
 # |     event     |E|R| volume    |          duration             |     RFC 4733 section 2.3
 _EVENT = struct.Struct("!BBH")
 _END: Final = 0x80
-_LONGEST: Final = 0xFFFF
+LONGEST_SEGMENT: Final = 0xFFFF
 """Samples in one segment of a long event; the next goes on from there (section 2.5.1.3)."""
 _LOST_AFTER_S: Final = 0.2
 """An event that no packet has mentioned for so long is over: three packets of 60 ms, the longest that we accept."""
@@ -83,6 +84,8 @@ class DigitEnded:
 
     digit: str
     duration_ms: int
+    samples: int = attrs.field(default=0, eq=False)
+    """The same length, exactly."""
 
 
 DigitEvent: TypeAlias = DigitStarted | DigitEnded
@@ -102,8 +105,12 @@ class _Press:
     earlier: int = 0
     """Samples in the segments before."""
 
+    @property
+    def samples(self) -> int:
+        return self.earlier + self.duration
+
     def ended(self) -> DigitEnded:
-        return DigitEnded(DIGITS[self.event], (self.earlier + self.duration) // SAMPLES_PER_MS)
+        return DigitEnded(DIGITS[self.event], self.samples // SAMPLES_PER_MS, self.samples)
 
 
 @attrs.define(eq=False)
@@ -123,6 +130,11 @@ class DtmfReceiver:
             # What follows in the same packet began where this one stopped.
             timestamp = (timestamp + report.duration) & 0xFFFF_FFFF
         return heard
+
+    @property
+    def held_for(self) -> int:
+        """Samples that the key which is down has been so, as far as was reported; 0 when none is."""
+        return 0 if self._press is None else self._press.samples
 
     def wake_at(self) -> float:
         """When an event whose packets ceased counts as over; infinity while none is going on."""
@@ -149,10 +161,10 @@ class DtmfReceiver:
             press is not None
             and press.ssrc == ssrc
             and press.event == report.event
-            and distance32(timestamp, press.timestamp) == _LONGEST
+            and distance32(timestamp, press.timestamp) == LONGEST_SEGMENT
         ):
             self._done.append((ssrc, press.timestamp))
-            press.earlier += _LONGEST
+            press.earlier += LONGEST_SEGMENT
             press.timestamp, press.duration, press.heard_at = timestamp, report.duration, now
         else:
             self._end(heard)

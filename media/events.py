@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import attrs
 
+from .dtmf import DIGITS
+from .errors import BadDigits
 from .sdp.negotiate import Agreed
 from .sinks import Ring
 from .sources import Source
@@ -21,10 +23,20 @@ Address: TypeAlias = tuple[str, int]
 
 
 class Track(enum.Enum):
-    """Which side of a leg: what the far end says, or what is played to it."""
+    """Which side of a leg: what the far end says, what is said to it, or the two of them."""
 
     INBOUND = "inbound"
+    """What the far end says."""
     OUTBOUND = "outbound"
+    """What is said to it: what plays, and what a coupled leg's far end says meanwhile."""
+    BOTH = "both"
+    """The sum of the two, on one channel."""
+    DUAL = "dual"
+    """The two side by side: inbound on the first (left) channel, outbound on the second, in step to the sample."""
+
+    @property
+    def channels(self) -> int:
+        return 2 if self is Track.DUAL else 1
 
 
 @attrs.frozen
@@ -65,7 +77,12 @@ class SendDigits:
 
 @attrs.frozen
 class Record:
-    """Write one track to a WAV file from the next 20 ms step on; answered by `RecordingDone(id, …)` at its end."""
+    """Write a track to a WAV file from the next 20 ms step on; answered by `RecordingDone(id, …)` at its end.
+
+    Of two coupled legs one is recorded: `BOTH` or `DUAL` at the leg of the parent call is the whole conversation, with
+    what was announced to the parent and without what was announced to the other. As long as a recording runs it gets
+    160 samples a channel in each step, whatever comes or does not come.
+    """
 
     id: str
     path: Path
@@ -90,7 +107,10 @@ class WatchSpeech:
 
 @attrs.frozen
 class Tap:
-    """Copy one track's frames into a ring from now on; the ring drops its oldest when its reader is slow."""
+    """Copy a track's frames into a ring from now on; the ring drops its oldest when its reader is slow.
+
+    A frame of `Track.DUAL` is twice as long: samples of the two channels in turn.
+    """
 
     ring: Ring
     track: Track
@@ -110,13 +130,40 @@ class Feed:
 
 @attrs.frozen
 class Mute:
-    """Keep what the far end says from the coupled leg; recordings and taps of this leg still hear it."""
+    """Keep what the far end says from the coupled leg; this leg's recordings and taps still hear it, and keys pass."""
 
     on: bool
 
 
+def _keys(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not set(value) <= set(DIGITS):
+        raise BadDigits(f"{value[:40]!r} has characters that are no keys")
+
+
+@attrs.frozen
+class InterceptDigits:
+    """Keep these keys from the coupled leg from the next press on; `DigitHeard` is told all the same.
+
+    The keys are `0-9 A-D * #`, and `!` for a hook flash. Replaces what was ordered before, so that an empty string lets
+    all keys pass again. Other characters are a bug of whoever ordered it: `BadDigits` is raised.
+    """
+
+    digits: str = attrs.field(validator=_keys)
+
+
 MediaOrder: TypeAlias = (
-    SetRemote | Play | StopPlaying | SendDigits | Record | StopRecording | WatchSpeech | Tap | Untap | Feed | Mute
+    SetRemote
+    | Play
+    | StopPlaying
+    | SendDigits
+    | Record
+    | StopRecording
+    | WatchSpeech
+    | Tap
+    | Untap
+    | Feed
+    | Mute
+    | InterceptDigits
 )
 """What any plane's leg can be ordered to do; coupling is between two legs and therefore the plane's own method."""
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 
+from . import pcm
 from .dtmf import DigitEnded, DigitEvent, DtmfReceiver
 from .errors import BadEvent
 from .events import AudioArrived, AudioLost, DigitHeard, MediaEvent, SpeechStarted, SpeechStopped, Track
 from .frames import FRAME_BYTES, SILENCE, Frame
 from .g711 import Law
 from .jitter import JitterBuffer
+from .relay import Relay
 from .rtp import COMFORT_NOISE, RtpPacket
 from .silence import SpeechDetector
 from .sinks import Recording, Ring, Sink
+from .speaking import NOTHING, Outgoing
 
 LOST_FRAMES: Final = 10
 """Without any audio for that long (200 ms) while speech is watched, `AudioLost` is told."""
@@ -25,7 +28,7 @@ LONGEST_PAYLOAD: Final = 8 * 200
 
 @attrs.define(eq=False)
 class Listening:
-    """Playout, digits, and the sinks of both tracks.
+    """Playout, digits, and the sinks of all tracks.
 
     While nobody listens, packets are counted but not played out: most legs listen only now and then, and the playout
     buffer is half the price of a packet.
@@ -37,13 +40,21 @@ class Listening:
     event_types: frozenset[int] = frozenset()
     late: int = 0
     """Packets that came after their playing time, over all playout buffers of this leg."""
-    outward: Ring | None = None
+    outward: Relay | None = None
     """To the coupled leg."""
-    muted: bool = False
+    inward: Relay | None = None
+    """From the coupled leg; told whether what it brings is listened to here."""
+    intercepted: str = ""
+    """Keys that do not pass to the coupled leg."""
+    _muted: bool = attrs.field(default=False, init=False)
     _recordings: dict[Recording, Track] = attrs.field(factory=dict, init=False)
     _taps: dict[Ring, Track] = attrs.field(factory=dict, init=False)
     _inbound: tuple[Sink, ...] = attrs.field(default=(), init=False)
     _outbound: tuple[Sink, ...] = attrs.field(default=(), init=False)
+    _mixed: tuple[Sink, ...] = attrs.field(default=(), init=False)
+    _paired: tuple[Sink, ...] = attrs.field(default=(), init=False)
+    _heard: Frame = attrs.field(default=SILENCE, init=False)
+    """What this step brought, for the tracks that have both sides."""
     _playout: JitterBuffer | None = attrs.field(default=None, init=False)
     """None while nobody listens."""
     _speech: _SpeechWatch | None = attrs.field(default=None, init=False)
@@ -54,26 +65,36 @@ class Listening:
     def accepts(self, payload_type: int) -> bool:
         return payload_type in self.receive_types or payload_type in self.event_types or payload_type == COMFORT_NOISE
 
-    def receive(self, packet: RtpPacket, now: float) -> bool:
-        """Take a packet of the peer; False when it is not what its payload type says."""
-        payload_type = packet.payload_type
+    def receive(self, packet: RtpPacket, now: float) -> Sequence[Outgoing] | None:
+        """Take a packet of the peer: what the coupled leg sends at once because of it.
+
+        None when the packet is not what its payload type says.
+        """
+        payload_type, outward = packet.payload_type, self.outward
+        passed: Sequence[Outgoing] = NOTHING
         law = self.receive_types.get(payload_type)
         if law is not None:
             if not packet.payload or len(packet.payload) > LONGEST_PAYLOAD:
-                return False
+                return None
             self._comfort = False
+            if outward is not None and not self._muted:
+                passed = outward.audio(packet, law, now)
             if self._playout is not None:
                 self._playout.put(packet, law.decode(packet.payload), now)
         elif payload_type in self.event_types:
             try:
                 self._tell(self._digits.receive(packet, now))
             except BadEvent:
-                return False
+                return None
+            if outward is not None:
+                outward.hold(self._digits.held_for, now)
         else:
             self._comfort = True
+            if outward is not None:
+                outward.cease()
             if self._playout is not None:
                 self._playout.put(packet, b"", now)
-        return True
+        return passed
 
     def step(self, now: float) -> None:
         """One frame of what the peer says, to everybody who listens."""
@@ -83,74 +104,107 @@ class Listening:
         if playout is None:
             return
         heard = playout.get()
-        frame = SILENCE if heard is None else heard
+        self._heard = frame = SILENCE if heard is None else heard
         for sink in self._inbound:
             sink.write(frame)
-        if self.outward is not None and not self.muted:
-            self.outward.write(frame)
+        outward = self.outward
+        if outward is not None and outward.wants_frames and not self._muted:
+            outward.write(frame)
         if self._speech is not None:
             self._speech.feed(heard, self._comfort)
 
     def played(self, frame: Frame | None) -> None:
-        """One frame of what the peer is sent; None for silence."""
+        """One frame of what is said to the peer in the same step; None for silence."""
+        if frame is None:
+            frame = SILENCE
         for sink in self._outbound:
-            sink.write(SILENCE if frame is None else frame)
+            sink.write(frame)
+        if self._mixed:
+            mixed = pcm.add(self._heard, frame)
+            for sink in self._mixed:
+                sink.write(mixed)
+        if self._paired:
+            pair = pcm.interleave(self._heard, frame)
+            for sink in self._paired:
+                sink.write(pair)
 
     def skip(self, steps: int) -> None:
         """Steps that were slept through: silence in the recordings."""
         for recording in self._recordings:
-            recording.skip(steps * FRAME_BYTES)
+            recording.skip(steps * FRAME_BYTES * recording.channels)
 
     def record(self, recording: Recording, track: Track) -> None:
         self._recordings[recording] = track
-        self._arrange()
+        self.arrange()
 
     def stop_recording(self, id: str | None) -> None:  # noqa: A002  # the name that the orders and events have
         for recording in [one for one in self._recordings if id is None or one.id == id]:
             del self._recordings[recording]
             recording.end()
-        self._arrange()
+        self.arrange()
 
     def tap(self, ring: Ring, track: Track) -> None:
         self._taps[ring] = track
-        self._arrange()
+        self.arrange()
 
     def untap(self, ring: Ring) -> None:
         self._taps.pop(ring, None)
-        self._arrange()
+        self.arrange()
 
     def watch_speech(self, on: bool) -> None:
         self._speech = _SpeechWatch(self.events) if on else None
-        self._arrange()
+        self.arrange()
 
-    def couple(self, outward: Ring | None) -> None:
-        self.outward = outward
-        self._arrange()
+    def mute(self, on: bool) -> None:
+        self._muted = on
+        if on:
+            self.fall_silent()
+
+    def fall_silent(self) -> None:
+        """The coupled leg is to expect nothing from here."""
+        if self.outward is not None:
+            self.outward.cease()
 
     def finish(self) -> None:
         """The leg ends: a key that is still held counts, recordings are complete."""
         self._tell(self._digits.finish())
         self.stop_recording(None)
 
-    def _arrange(self) -> None:
+    def arrange(self) -> None:
         """Sort the sinks by track, and have a playout buffer exactly while somebody listens."""
         sinks: list[tuple[Sink, Track]] = [*self._recordings.items(), *self._taps.items()]
         self._inbound = tuple(sink for sink, track in sinks if track is Track.INBOUND)
         self._outbound = tuple(sink for sink, track in sinks if track is Track.OUTBOUND)
-        if not self._inbound and self._speech is None and self.outward is None:
-            self.late += 0 if self._playout is None else self._playout.counts.late
+        self._mixed = tuple(sink for sink, track in sinks if track is Track.BOTH)
+        self._paired = tuple(sink for sink, track in sinks if track is Track.DUAL)
+        if self.inward is not None:
+            self.inward.tap(bool(self._outbound or self._mixed or self._paired))
+        if (
+            self._inbound
+            or self._mixed
+            or self._paired
+            or self._speech is not None
+            or (self.outward is not None and self.outward.wants_frames)
+        ):
+            if self._playout is None:
+                self._playout = JitterBuffer()
+        elif self._playout is not None:
+            self.late += self._playout.counts.late
             self._playout = None
-        elif self._playout is None:
-            self._playout = JitterBuffer()
 
     @property
     def packets_late(self) -> int:
         return self.late + (0 if self._playout is None else self._playout.counts.late)
 
     def _tell(self, heard: list[DigitEvent]) -> None:
+        outward = self.outward
         for event in heard:
             if isinstance(event, DigitEnded):
                 self.events.append(DigitHeard(event.digit, event.duration_ms))
+                if outward is not None:
+                    outward.release(event.samples)
+            elif outward is not None and event.digit not in self.intercepted:
+                outward.press(event.digit)
 
 
 @attrs.define(eq=False)

@@ -111,10 +111,20 @@ class MediaPlane(Protocol):
         """
         ...
 
-    def couple(self, one: PlaneLeg, other: PlaneLeg) -> None:
+    def couple(self, one: PlaneLeg, other: PlaneLeg, *, one_way: bool = False) -> None:
         """Each hears the other while it plays nothing of its own. One leg coupled with itself is an echo.
 
-        A leg that was coupled elsewhere is uncoupled there first. Coupling two that are coupled changes nothing.
+        With `one_way` only `one` hears `other`, sound and keys: for the early media of a callee that has not answered.
+        RFC 3264 would open both directions; but as on the telephone network nobody talks before the call is answered
+        and counts, nor into an announcement, and what the callee's machine may do with the keys of a caller it has not
+        accepted yet is nobody's wish.
+
+        Audio passes without a playout buffer where it can: octets unchanged between legs of one law, and losses
+        visible as losses. Both streams keep their numbers without a gap of ours, whatever is coupled, uncoupled and
+        played. Keys are pressed again at the far end, as events, or as tones for a peer that takes no events.
+
+        A leg that was coupled elsewhere is uncoupled there first. Coupling two that are coupled changes nothing but
+        `one_way`, and a direction that stays loses nothing.
         """
         ...
 

@@ -18,6 +18,7 @@ from .events import (
     Address,
     Feed,
     FeedOverflowed,
+    InterceptDigits,
     MediaEvent,
     MediaFlowing,
     MediaOrder,
@@ -37,10 +38,12 @@ from .events import (
 )
 from .frames import duration_ms
 from .listening import Listening
+from .numbering import PacketStream
 from .plane import SILENT_AFTER_S, MediaIds
+from .relay import Relay
 from .reports import Reports
 from .sdp.negotiate import Agreed
-from .sinks import Recording, Ring
+from .sinks import Recording
 from .source_lock import SourceLock
 from .speaking import NOTHING, Outgoing, Speaking
 
@@ -64,44 +67,49 @@ class MediaSession:
     _reports: Reports = attrs.field(init=False)
     _silent_since: float = attrs.field(default=math.inf, init=False)
     """When the last packet came; infinity while none is to be expected, or the silence has been told."""
+    _hearer: MediaSession | None = attrs.field(default=None, init=False)
+    """The coupled session whose peer hears ours."""
 
     def __attrs_post_init__(self) -> None:
         self._listening = Listening(self.events)
         self._reports = Reports(self.ids, self.unix_offset_s)
-        self._speaking = Speaking(
-            self._reports, self.ids.sequence() & 0xFFFF, timestamp=self.ids.timestamp() & 0xFFFF_FFFF
-        )
+        stream = PacketStream(self._reports, self.ids.sequence() & 0xFFFF, self.ids.timestamp() & 0xFFFF_FFFF)
+        self._speaking = Speaking(stream, self._lock)
 
     # ------------------------------------------------------------------------------------------- packets
 
-    def receive(self, data: bytes, source: Address, now: float) -> None:
+    def receive(self, data: bytes, source: Address, now: float) -> Sequence[Outgoing]:
         """A datagram has come to the RTP port; what is not the peer's valid media is counted and forgotten.
+
+        Gives what the session that hears this one (`let_hear`) must send at once, from its own port.
 
         Packets with our own SSRC are no exception (RFC 3550 section 8.2 would see a loop): test peers that echo every
         packet as it is are common, and on a leg of two the transport address tells who is who.
         """
         agreed = self._agreed
         if agreed is None or not agreed.receive:
-            return
+            return NOTHING
         try:
             packet = rtp.parse(data)
         except BadRtp:
             self._lock.ignored += 1
-            return
+            return NOTHING
         listening, lock = self._listening, self._lock
         if not listening.accepts(packet.payload_type):
             lock.ignored += 1
-            return
+            return NOTHING
         if source != lock.locked:
             if not lock.admits(source, packet.ssrc, packet.sequence, now):
-                return
+                return NOTHING
             self.events.append(MediaFlowing(source))
-        if not listening.receive(packet, now):
+        passed = listening.receive(packet, now)
+        if passed is None:
             lock.ignored += 1
-            return
+            return NOTHING
         lock.heard(now)
         self._silent_since = now
         self._reports.heard(packet, now, packet.payload_type in listening.receive_types)
+        return passed
 
     def receive_report(self, data: bytes, source: Address, now: float) -> None:
         """A datagram has come to the RTCP port."""
@@ -118,12 +126,12 @@ class MediaSession:
         if now - self._silent_since >= self.silent_after_s:
             self.events.append(MediaSilent(now - self._silent_since))
             self._silent_since = math.inf
-        outgoing = speaking.step(self._lock.destination if agreed.send else None)
+        outgoing = speaking.step(now)
         listening.played(speaking.frame)
         if speaking.playlist.ended:
             self._tell_ended()
         if now >= self._reports.due_at:
-            self._reports.make(now, speaking.timestamp, self._report_destination())
+            self._reports.make(now, speaking.stream.clock, self._report_destination())
         return outgoing
 
     def _tell_ended(self) -> None:
@@ -165,7 +173,9 @@ class MediaSession:
             case Untap():
                 self._listening.untap(order.ring)
             case Mute():
-                self._listening.muted = order.on
+                self._listening.mute(order.on)
+            case InterceptDigits():
+                self._listening.intercepted = order.digits
             case Record():
                 raise TypeError("a session records into a sink that its plane gives it: call record()")
             case _:
@@ -180,23 +190,38 @@ class MediaSession:
         self._listening.event_types = agreed.event_receive_types
         if before is None:
             self._reports.begin(now)
+        if self._listening.inward is not None:
+            self._listening.inward.settle()
         if not agreed.receive:
+            self._listening.fall_silent()
             self._silent_since = math.inf
         elif before is None or not before.receive:
             self._silent_since = now
 
     def record(self, recording: Recording, track: Track) -> None:
-        """Write one track into `recording` from the next step on."""
+        """Write a track into `recording`, which has as many channels as it, from the next step on."""
         self._listening.record(recording, track)
 
-    def couple(self, outward: Ring, inward: Ring) -> None:
-        """Hear the coupled leg from `inward` while nothing plays, and be heard by it through `outward`."""
-        self._speaking.inward = inward
-        self._listening.couple(outward)
+    def let_hear(self, hearer: MediaSession | None) -> None:
+        """Let the peer of `hearer` hear ours from now on, or nobody; `hearer` may be this very session.
 
-    def uncouple(self) -> None:
-        self._speaking.inward = None
-        self._listening.couple(None)
+        One direction of a coupling: the other one is the other session's. What `receive` returns from now on is to be
+        sent from the port of `hearer`.
+        """
+        before = self._hearer
+        if hearer is before:
+            return
+        relay = self._listening.outward
+        if before is not None and relay is not None:
+            relay.close()
+            self._listening.outward = before._listening.inward = before._speaking.inward = None
+            before._listening.arrange()
+        self._hearer = hearer
+        if hearer is not None:
+            relay = Relay(hearer._speaking, self._listening.arrange)
+            self._listening.outward = hearer._listening.inward = hearer._speaking.inward = relay
+            hearer._listening.arrange()
+        self._listening.arrange()
 
     def skip(self, steps: int) -> None:
         """That many steps were slept through: the timestamps jump over them, recordings have silence there."""
@@ -216,7 +241,7 @@ class MediaSession:
         self._tell_ended()
         if self._agreed is None:
             return
-        self._reports.make(now, self._speaking.timestamp, self._report_destination(), bye=True)
+        self._reports.make(now, self._speaking.stream.clock, self._report_destination(), bye=True)
         self.events.append(
             QualityMeasured(
                 self._reports.quality(

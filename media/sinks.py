@@ -19,7 +19,7 @@ from .frames import SAMPLE_BYTES, SAMPLE_RATE_HZ
 RING_FRAMES = 10
 """200 ms."""
 RECORDING_BUFFER_BYTES = 60 * SAMPLE_RATE_HZ * SAMPLE_BYTES
-"""A minute of audio: what a stuck disk may hold up before samples are lost."""
+"""A minute of one channel: what a stuck disk may hold up before samples are lost."""
 
 
 class Sink(Protocol):
@@ -80,9 +80,13 @@ class Recording:
     id: str
     path: Path
     limit_bytes: int = RECORDING_BUFFER_BYTES
+    """For each channel."""
+    channels: int = 1
+    """With two, what is written are samples of either in turn."""
     samples: int = 0
-    """All samples so far, lost ones included: the recording's length."""
+    """All samples of one channel so far, lost ones included: the recording's length."""
     lost_samples: int = 0
+    """Of one channel."""
     ended: bool = False
     on_end: Callable[[], None] | None = None
     """Called when the last sample is in; must not wait."""
@@ -93,11 +97,12 @@ class Recording:
     def write(self, frame: bytes) -> None:
         if self.ended:
             return
-        self.samples += len(frame) // SAMPLE_BYTES
-        if self._gap_bytes or len(self._buffer) + len(frame) > self.limit_bytes:
+        count = len(frame) // (SAMPLE_BYTES * self.channels)
+        self.samples += count
+        if self._gap_bytes or len(self._buffer) + len(frame) > self.limit_bytes * self.channels:
             # Once lossy, stay so until the writer has been here: the gap is one piece and costs no memory.
             self._gap_bytes += len(frame)
-            self.lost_samples += len(frame) // SAMPLE_BYTES
+            self.lost_samples += count
         else:
             self._buffer += frame
 
@@ -105,8 +110,8 @@ class Recording:
         """Audio of `size` bytes that never existed for us (the machine was asleep): silence in the file."""
         if self.ended:
             return
-        self.samples += size // SAMPLE_BYTES
-        if self._gap_bytes or len(self._buffer) + size > self.limit_bytes:
+        self.samples += size // (SAMPLE_BYTES * self.channels)
+        if self._gap_bytes or len(self._buffer) + size > self.limit_bytes * self.channels:
             self._gap_bytes += size
         else:
             self._buffer += bytes(size)

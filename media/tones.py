@@ -14,7 +14,19 @@ import numpy.typing as npt
 from .frames import SAMPLE_RATE_HZ, SAMPLES_PER_MS
 from .pcm import bytes_of
 
-__all__ = ["BUSY", "COUNTRIES", "RINGBACK", "Cadence", "beep", "busy", "cadence", "dtmf", "ringback", "tone"]
+__all__ = [
+    "BUSY",
+    "COUNTRIES",
+    "RINGBACK",
+    "Cadence",
+    "beep",
+    "busy",
+    "cadence",
+    "dtmf",
+    "dtmf_second",
+    "ringback",
+    "tone",
+]
 
 _OVERLOAD: Final = 32_124
 """The largest G.711 value on 16 bits; a sine that reaches it is +3.17 dBm0."""
@@ -141,16 +153,23 @@ COUNTRIES: Final = frozenset(RINGBACK)
 _ROWS_HZ: Final = (697, 770, 852, 941)
 _COLUMNS_HZ: Final = (1209, 1336, 1477, 1633)
 _KEYPAD: Final = ("123A", "456B", "789C", "*0#D")
+_KEY_DBM0: Final = -8.0
 
 
-def _wave(frequencies_hz: tuple[float, ...], length_ms: float, level_dbm0: float) -> npt.NDArray[np.float64]:
-    """Sines at that level each, with their ends rounded off."""
-    count = round(length_ms * SAMPLES_PER_MS)
+def _sines(frequencies_hz: tuple[float, ...], count: int, level_dbm0: float) -> npt.NDArray[np.float64]:
+    """The sum of sines at that level each."""
     seconds = np.arange(count) / SAMPLE_RATE_HZ
     amplitude = _OVERLOAD * 10 ** ((level_dbm0 - 3.17) / 20)
     wave = np.zeros(count)
     for hz in frequencies_hz:
         wave += amplitude * np.sin(2 * np.pi * hz * seconds)
+    return wave
+
+
+def _wave(frequencies_hz: tuple[float, ...], length_ms: float, level_dbm0: float) -> npt.NDArray[np.float64]:
+    """Sines at that level each, with their ends rounded off."""
+    count = round(length_ms * SAMPLES_PER_MS)
+    wave = _sines(frequencies_hz, count, level_dbm0)
     ramp = min(_RAMP_MS * SAMPLES_PER_MS, count // 2)
     if ramp:
         rise = np.sin(np.linspace(0, np.pi / 2, ramp, endpoint=False)) ** 2
@@ -196,10 +215,20 @@ def beep() -> bytes:
     return tone(1000, length_ms=500, level_dbm0=-10)
 
 
+def _key_hz(digit: str) -> tuple[float, float]:
+    for row_hz, keys in zip(_ROWS_HZ, _KEYPAD, strict=True):
+        if len(digit) == 1 and digit in keys:
+            return row_hz, _COLUMNS_HZ[keys.index(digit)]
+    raise KeyError(digit)
+
+
 @functools.lru_cache(maxsize=64)
 def dtmf(digit: str, length_ms: int = 100) -> bytes:
     """The two frequencies of a key, for a peer that takes no telephone-events; KeyError for another character."""
-    for row_hz, keys in zip(_ROWS_HZ, _KEYPAD, strict=True):
-        if len(digit) == 1 and digit in keys:
-            return tone(row_hz, _COLUMNS_HZ[keys.index(digit)], length_ms=length_ms, level_dbm0=-8)
-    raise KeyError(digit)
+    return tone(*_key_hz(digit), length_ms=length_ms, level_dbm0=_KEY_DBM0)
+
+
+@functools.cache
+def dtmf_second(digit: str) -> bytes:
+    """One second of a key's tones with bare ends: their frequencies are whole, so it may be repeated without a seam."""
+    return bytes_of(_sines(_key_hz(digit), SAMPLE_RATE_HZ, _KEY_DBM0))

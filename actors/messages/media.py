@@ -13,6 +13,7 @@ from ...media.events import (
     DigitHeard,
     Feed,
     FeedOverflowed,
+    InterceptDigits,
     MediaEvent,
     MediaFlowing,
     MediaSilent,
@@ -104,9 +105,14 @@ class MakeOffer:
 
 @attrs.frozen
 class Couple:
-    """Call to media: let this leg and `peer` hear each other. Undone by `Uncouple` at either side."""
+    """Call to media: let this leg and `peer` hear each other. Undone by `Uncouple` at either side.
+
+    One command to one side is enough; the same from both sides does no harm.
+    """
 
     peer: PlaneLeg
+    one_way: bool = False
+    """Only this leg hears `peer`: early media. A later `Couple` opens the other direction and disturbs nothing."""
 
 
 @attrs.frozen
@@ -136,6 +142,7 @@ MediaCommand: TypeAlias = (
     | Untap
     | Feed
     | Mute
+    | InterceptDigits
     | Couple
     | Uncouple
     | GetLeg
@@ -151,6 +158,7 @@ __all__ = [
     "Feed",
     "FeedOverflowed",
     "GetLeg",
+    "InterceptDigits",
     "LocalDescription",
     "MakeOffer",
     "MediaCommand",

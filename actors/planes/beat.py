@@ -21,7 +21,6 @@ import trio
 from ...media.frames import FRAME_S
 from ...media.plane import LegListener, LegSpec, MediaIds, PlaneLeg
 from ...media.session import MediaSession
-from ...media.sinks import Ring
 from ...transport.rtp import Readiness, RtpPorts
 from ..actor import Actor
 from ..messages.lifecycle import Stop
@@ -75,19 +74,17 @@ class BeatPlane:
             self._readiness.add(inlet.socket, inlet)
         return leg
 
-    def couple(self, one: PlaneLeg, other: PlaneLeg) -> None:
+    def couple(self, one: PlaneLeg, other: PlaneLeg, *, one_way: bool = False) -> None:
         first, second = self._own(one), self._own(other)
-        if self._coupled.get(first) is second or first.closed or second.closed:
+        if first.closed or second.closed:
             return
-        self.uncouple(first)
-        self.uncouple(second)
-        to_first = Ring()
-        to_second = to_first if first is second else Ring()
-        first.session.couple(outward=to_second, inward=to_first)
+        if self._coupled.get(first) is not second:
+            self.uncouple(first)
+            self.uncouple(second)
+        self._coupled[first], self._coupled[second] = second, first
+        second.let_hear(first)
         if first is not second:
-            second.session.couple(outward=to_first, inward=to_second)
-        self._coupled[first] = second
-        self._coupled[second] = first
+            first.let_hear(None if one_way else second)
 
     def uncouple(self, leg: PlaneLeg) -> None:
         one = self._own(leg)
@@ -95,8 +92,8 @@ class BeatPlane:
         if other is None:
             return
         self._coupled.pop(other, None)
-        one.session.uncouple()
-        other.session.uncouple()
+        one.let_hear(None)
+        other.let_hear(None)
 
     def remove(self, leg: BeatLeg) -> None:
         """Take a leg out: for the leg itself, when it closes or breaks."""

@@ -63,6 +63,8 @@ class BeatLeg:
     send_failures: int = 0
     """Packets that could not be sent at all: no route, no room."""
     closed: bool = False
+    hearer: BeatLeg | None = None
+    """The coupled leg whose far end hears this one's: what passes straight through goes out from its port."""
     _recordings: int = 0
     """Files that are not closed yet."""
     _last: QualityMeasured | None = None
@@ -71,7 +73,7 @@ class BeatLeg:
 
     def __attrs_post_init__(self) -> None:
         self._inlets = (
-            Inlet(self, self.ports.rtp, self.session.receive),
+            Inlet(self, self.ports.rtp, self._receive),
             Inlet(self, self.ports.rtcp, self.session.receive_report),
         )
 
@@ -95,12 +97,23 @@ class BeatLeg:
         if self.closed:
             return
         if isinstance(order, Record):
-            recording = Recording(order.id, order.path)
+            recording = Recording(order.id, order.path, channels=order.track.channels)
             self._recordings += 1
             self.plane.disk.start(recording, self._recording_done, order.trim)
             self.session.record(recording, order.track)
         else:
             self.session.apply(order, trio.current_time())
+
+    def let_hear(self, hearer: BeatLeg | None) -> None:
+        """One direction of a coupling: `hearer`'s far end hears this leg's from now on, or nobody does."""
+        self.hearer = hearer
+        self.session.let_hear(None if hearer is None else hearer.session)
+
+    def _receive(self, data: bytes, source: tuple[str, int], now: float) -> None:
+        passed = self.session.receive(data, source, now)
+        if passed and self.hearer is not None:
+            for packet, remote in passed:
+                self.hearer._send(self.hearer.ports.rtp, packet, remote)
 
     def tick(self, now: float) -> None:
         """One beat: send what is due, tell what has happened."""

@@ -63,7 +63,7 @@ class _File:
         self.error = None
         try:
             if self.writer is None:
-                self.writer = WavWriter(self.recording.path)
+                self.writer = WavWriter(self.recording.path, self.recording.channels)
             if batch is not None:
                 self.writer.write(batch.samples)
                 for at in range(0, batch.silence_bytes, SILENCE_CHUNK):

@@ -23,7 +23,6 @@ from offhook.media.events import (
     MediaFlowing,
     MediaOrder,
     MediaSilent,
-    Mute,
     Play,
     Played,
     QualityMeasured,
@@ -468,41 +467,6 @@ def test_a_peer_that_sends_comfort_noise_is_silent_and_not_lost() -> None:
     bench.session.receive(phone.packet(b"", 13, b"\x40"), PEER, bench.now)
     bench.beat(100)
     assert [type(event) for event in bench.events] == [MediaFlowing, SpeechStarted, SpeechStopped]
-
-
-def test_coupled_sessions_hear_each_other_while_they_play_nothing() -> None:
-    one, other = connected(), connected(PCMA)
-    to_one, to_other = Ring(), Ring()
-    one.session.couple(outward=to_other, inward=to_one)
-    other.session.couple(outward=to_one, inward=to_other)
-    said = noise(40)
-    phone = Phone(one)
-    for at in range(0, len(said), FRAME_BYTES):
-        one.session.receive(phone.packet(said[at : at + FRAME_BYTES]), PEER, one.now + 0.01)
-        one.beat()
-        other.beat()
-    heard = b"".join(PCMA.decode(packet.payload) for packet in other.sent)
-    assert through(PCMA, through(PCMU, said[: 30 * FRAME_BYTES])) in heard
-    one.apply(Mute(True))
-    phone.say(said)
-    assert to_other.take() is None
-    one.session.uncouple()
-    other.session.uncouple()
-    other.beat()
-    assert other.sent[-1].payload == PCMA.silence * 160
-
-
-def test_what_a_coupled_leg_said_meanwhile_does_not_come_later_as_delay() -> None:
-    bench = connected()
-    inward = Ring()
-    bench.session.couple(outward=Ring(), inward=inward)
-    bench.apply(Play("whisper", Clip(noise(20))), SendDigits("d", "1"))
-    heard: list[bytes] = []
-    for number in range(60):
-        inward.write(noise(1, seed=number))
-        heard += [packet.payload for packet in bench.beat() if packet.payload_type == 0]
-    assert heard[-1] == PCMU.encode(noise(1, seed=59))
-    assert heard[:20] == [PCMU.encode(noise(20)[at : at + FRAME_BYTES]) for at in range(0, 6400, FRAME_BYTES)]
 
 
 @given(seed=st.integers(0, 10_000), loss=st.floats(0, 0.4), duplicate=st.floats(0, 0.3), swap=st.floats(0, 0.3))

@@ -139,7 +139,7 @@ class BeatPlane:
                 self._tick(now)
             done += ticks
             if due > ticks:
-                await trio.sleep(CATCH_UP_GAP_S)
+                await self._read_until(now + CATCH_UP_GAP_S)
 
     async def _read_until(self, due: float) -> None:
         """Read what arrives until the next beat; returns at `due`, and lets other tasks run in any case."""

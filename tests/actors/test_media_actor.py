@@ -21,6 +21,7 @@ from offhook.actors.messages.media import (
     Couple,
     DigitHeard,
     GetLeg,
+    InterceptDigits,
     LocalDescription,
     MakeOffer,
     MediaCommand,
@@ -383,6 +384,31 @@ async def test_two_legs_are_coupled_by_their_actors(autojump_clock: MockClock) -
         await other_phone.receive(20)
         phone.send(said[:FRAME_BYTES], port)
         assert {packet.payload for packet in await other_phone.receive(10)} == {PCMA.silence * 160}
+
+
+async def test_early_media_is_heard_one_way_until_the_legs_are_coupled_both_ways(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        caller, callee = house.start(), house.start()
+        phone, other_phone = await a_phone(house), await a_phone(house, port=5000)
+        ports = port_of(await caller.prepare(phone.describe())), port_of(await callee.prepare(other_phone.describe()))
+        leg = await callee.mailbox.ref.ask(GetLeg, within=5)
+        await caller.tell(InterceptDigits("*"))
+        await caller.tell(Couple(leg, one_way=True))
+        said = ramp(1)
+        for command in (None, Couple(leg)):
+            if command is not None:
+                await caller.tell(command)
+            phone.heard.clear()
+            other_phone.heard.clear()
+            for _ in range(20):
+                phone.send(said, ports[0])
+                other_phone.send(said, ports[1])
+                await trio.sleep(0.02)
+            await phone.receive(18)
+            await other_phone.receive(18)
+            silence = PCMU.silence * 160
+            assert phone.heard[-1].payload == PCMU.encode(said)
+            assert (other_phone.heard[-1].payload == silence) is (command is None)
 
 
 class BrokenSource:

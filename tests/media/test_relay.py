@@ -475,6 +475,39 @@ def test_whatever_the_network_does_no_number_goes_out_twice_and_no_packet_either
     assert len(set(passed)) == len(passed)
 
 
+@given(
+    datagrams=st.lists(
+        st.tuples(
+            st.booleans(),
+            st.sampled_from([0, 8, 13, 101, 96]),
+            st.integers(0, 0xFFFF),
+            st.integers(0, 0xFFFF_FFFF),
+            st.sampled_from([77, 78]),
+            st.binary(max_size=12)
+            | st.sampled_from([b"\x10" * 160, b"\x20" * 240, b"\x05\x8a\x03\x20", b"\x0b\x0a\x00\xa0"]),
+            st.booleans(),
+        ),
+        max_size=60,
+    ),
+    event_type=st.sampled_from([101, None]),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_datagram_makes_a_bridge_raise_or_send_a_number_twice(
+    datagrams: list[tuple[bool, int, int, int, int, bytes, bool]], event_type: int | None
+) -> None:
+    made = bridge(PCMU, PCMA, event_type=event_type)
+    for first, payload_type, sequence, timestamp, ssrc, payload, step in datagrams:
+        side = made.one if first else made.other
+        made.send(side, rtp.build_plain(payload_type, sequence, timestamp, ssrc, payload))
+        if step:
+            made.beat()
+    made.beat(30)
+    for side in (made.one, made.other):
+        numbers = [packet.sequence for packet in side.heard]
+        assert len(set(numbers)) == len(numbers)
+        assert side.heard[-1].payload_type in (side.law.payload_type, 101)
+
+
 # ----------------------------------------------------------------------------------- playing, meanwhile
 
 

@@ -190,7 +190,7 @@ def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
     for phone in far:
         phone.socket.close()
     sent, got = sum(phone.sent for phone in far), sum(phone.got for phone in far)
-    cuts = statistics.quantiles(delays_us, n=100) if len(delays_us) > 100 else [float("nan")] * 99
+    cuts = statistics.quantiles(delays_us, n=100) if len(delays_us) > 100 else None
     return {
         "kind": kind,
         "calls": calls,
@@ -198,8 +198,8 @@ def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
         "lost_percent": round(100 * (1 - got / sent), 3) if kind != "frames" else None,
         "cpu_us_per_packet": round(used_s / sent * 1e6, 2),
         "cpu_percent_of_a_core": round(100 * used_s / seconds, 1),
-        "delay_ms_p50": round(cuts[49] / 1000, 2),
-        "delay_ms_p99": round(cuts[98] / 1000, 2),
+        "delay_ms_p50": None if cuts is None else round(cuts[49] / 1000, 2),
+        "delay_ms_p99": None if cuts is None else round(cuts[98] / 1000, 2),
         "load_average": round(os.getloadavg()[0], 1),
     }
 

@@ -199,8 +199,8 @@ class Relay:
     # ------------------------------------------------------------------------------------------------ keys
 
     def press(self, digit: str) -> None:
-        """A key went down."""
-        self._pressing = self.speaking.keys.press(digit)
+        """A key went down; where nobody listens it is not made up for later."""
+        self._pressing = self.speaking.destination is not None and self.speaking.keys.press(digit)
 
     def hold(self, samples: int, now: float) -> None:
         """An event packet came; the key that is down, if one is, has been so for that long.

@@ -1,7 +1,8 @@
 """Registrar: REGISTER and its bindings; answers where a user can be reached.
 
 A fault that one message causes is contained here: the request is answered 500, and the next message is read. What is
-bound outlives a restart of the task, see `Held`.
+bound outlives a restart of the task, see `Held`, and through the journal that of the process, see `restoring.py`. No
+answer waits for the store: a process that is killed right after it may forget a registration.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from ..sip.timers import Timers
 from ..sip.transaction.answered import AnsweredRequests
 from ..sip.transaction.events import SendResponse
 from ..store.domains import DomainDirectory
-from ..store.records import DomainRecord
+from ..store.records import BindingGone, DomainRecord
 from ..transport.flow import Flow, FlowClosed
 from .actor import Actor
 from .admission import Refused
 from .courier import Courier
 from .herald import Herald
+from .journal import Journal
 from .mailbox import Mailbox, fail_question
 from .messages.events import Registered, Unregistered
-from .messages.registrar import Evict, Locate, Located, RegisterReceived, RegistrarMessage
+from .messages.registrar import Evict, Locate, Located, RegisterReceived, RegistrarMessage, Restore
 from .refusals import tell
 from .registration import enrol, refusal
+from .restoring import row_id, row_of
 
 CAPACITY: Final = 1024
 
@@ -62,6 +65,8 @@ class Registrar(Actor[RegistrarMessage]):
     domains: DomainDirectory
     digest: DigestServer
     held: Held
+    journal: Journal | None = None
+    """None: what is bound ends with the process."""
 
     async def handle(self, message: RegistrarMessage) -> None:
         try:
@@ -97,6 +102,8 @@ class Registrar(Actor[RegistrarMessage]):
                 message.reply.set(Located(message.aor, self._locate(message.aor, now)))
             case Evict():
                 self._carry_out(bindings.evict(message.aor), now)
+            case Restore():
+                self._restore(message.bindings, now)
             case _:
                 assert_never(message)
 
@@ -162,8 +169,15 @@ class Registrar(Actor[RegistrarMessage]):
                 self._carry_out(bindings.flow_closed(flow), now)
         return in_order(bindings.find(aor, now))
 
+    def _restore(self, bindings: Iterable[Binding], now: float) -> None:
+        """Take back what an earlier process had bound: it is in the store, and has no connection."""
+        for binding in bindings:
+            bound = self.held.bindings.restore(binding)
+            if bound is not None:
+                self._say_bound(bound, now, restored=True)
+
     def _carry_out(self, changes: Iterable[Change], now: float) -> None:
-        """Keep the connections of what is bound, let go those of what is not, and tell the outside."""
+        """Keep the connections of what is bound, let go those of what is not, tell the store and the outside."""
         for change in changes:
             try:
                 match change:
@@ -171,9 +185,11 @@ class Registrar(Actor[RegistrarMessage]):
                         _hold(change.binding)
                         if change.replaced is not None:
                             _release(change.replaced)
+                        self._keep(change, now)
                         self._say_bound(change, now)
                     case Unbound():
                         _release(change.binding)
+                        self._forget(change.binding)
                         self._say_unbound(change)
                     case _:
                         assert_never(change)
@@ -181,7 +197,18 @@ class Registrar(Actor[RegistrarMessage]):
                 # The others have their connections too.
                 self._contain(error, type(change).__name__)
 
-    def _say_bound(self, change: Bound, now: float) -> None:
+    def _keep(self, change: Bound, now: float) -> None:
+        if self.journal is None:
+            return
+        if change.replaced is not None and change.replaced.key != change.binding.key:
+            self._forget(change.replaced)
+        self.journal.write_binding(row_of(change.binding, now, self.herald.now_utc()))
+
+    def _forget(self, binding: Binding) -> None:
+        if self.journal is not None:
+            self.journal.write_binding(BindingGone(row_id(binding)))
+
+    def _say_bound(self, change: Bound, now: float, *, restored: bool = False) -> None:
         herald, binding = self.herald, change.binding
         domain, flow = self._domain_of(binding), flow_of(binding)
         herald.bus.publish(
@@ -196,6 +223,7 @@ class Registrar(Actor[RegistrarMessage]):
                 transport=flow.transport if flow is not None else None,
                 source=flow.remote[0] if flow is not None else None,
                 user_agent=binding.agent,
+                restored=restored,
             )
         )
 

@@ -15,6 +15,7 @@ from ..sip.digest import DigestServer, Outcome
 from ..sip.errors import SipError
 from ..sip.message import Request
 from ..sip.registration import RegistrationRefused, TooManyBindings, TooManyRegisters, aor_of_uri
+from ..sip.uri import Uri
 from ..store.domains import DomainDirectory
 from ..store.records import DomainRecord
 from .admission import Alert, Refused, challenge
@@ -72,6 +73,15 @@ def enrol(request: Request, *, transport: str, domains: DomainDirectory, digest:
             domain=domain,
         )
     return Enrolled(domain, aor, checked)
+
+
+def may_stay(aor: str, transport: str | None, domains: DomainDirectory) -> bool:
+    """Whether what was once enrolled would be today, after a change of the configuration. `transport` None: unknown."""
+    uri = Uri.parse(aor)
+    domain = domains.find(uri.host)
+    if domain is None or domain.full_name != uri.host or _check_domain(domain, transport or "") is not None:
+        return False
+    return uri.user_text in domain.registration_passwords
 
 
 def _check_domain(domain: DomainRecord, transport: str) -> Refused | None:

@@ -50,6 +50,7 @@ from .planes.disk import RecordingDisk
 from .registrar import Held as RegistrarHeld
 from .registrar import Registrar, registrar_mailbox
 from .registry import Registry
+from .restoring import restore_bindings
 from .router import CAPACITY as SWITCHBOARD_CAPACITY
 from .router import NetworkInput
 from .services import Services, SidSource
@@ -145,7 +146,21 @@ async def open_tree(
 
     Raises AddressInUse or AddressUnavailable when an address cannot be bound; nothing stays bound then.
     """
+    journal = Journal(journal_mailbox(), repository)
+    try:
+        async with _open_tree(plan, seams, webhook_client, journal, bus) as tree:
+            yield tree
+    finally:
+        # When whoever may write has ended.
+        await journal.close()
+
+
+@asynccontextmanager
+async def _open_tree(
+    plan: Plan, seams: Seams, webhook_client: WebhookClient, journal: Journal, bus: Bus
+) -> AsyncIterator[Supervisor]:
     registry = Registry()
+    repository = journal.repository
     board: Mailbox[NetworkInput] = Mailbox("switchboard", SWITCHBOARD_CAPACITY)
     async with trio.open_nursery() as carriers:
         connections = Connections(seams.network, board.ref.send)
@@ -162,7 +177,6 @@ async def open_tree(
             )
             plane_box: Mailbox[Stop] = Mailbox("plane", 1)
             shared.start_made(plane_box, lambda: PlaneActor(plane_box, plane), policy=Policy.RESTART)
-            journal = Journal(journal_mailbox(), repository)
             shared.start_made(journal.mailbox, lambda: Journal(journal.mailbox, repository, journal.pending))
             registrar_box = registrar_mailbox()
             services = Services(
@@ -188,6 +202,17 @@ async def open_tree(
             _start_registrar(shared, registrar_box, services, plan)
             supervisor = Supervisor(services, board, linger)
             async with _bind(plan, seams.network) as bound, open_nest("front") as front:
+                await restore_bindings(
+                    repository,
+                    journal,
+                    registrar_box.ref,
+                    sockets=bound.udp,
+                    network=seams.network,
+                    domains=plan.domains,
+                    longest_s=plan.registration.max_expires,
+                    now_utc=seams.now_utc,
+                    offload=seams.offload,
+                )
                 front.start_made(
                     board,
                     lambda: Switchboard(
@@ -201,11 +226,11 @@ async def open_tree(
                     yield supervisor
                     hurried = False
                 finally:
-                    await _end(supervisor, connections, journal, hurried=hurried)
+                    await _end(supervisor, connections, hurried=hurried)
         carriers.cancel_scope.cancel()
 
 
-async def _end(tree: Supervisor, connections: Connections, journal: Journal, *, hurried: bool) -> None:
+async def _end(tree: Supervisor, connections: Connections, *, hurried: bool) -> None:
     """Bring the calls down and let what is on its way out get there; `hurried`: cut the calls off at once.
 
     Shielded: the server ends in order, within a known time, whatever is being cancelled around it.
@@ -221,7 +246,6 @@ async def _end(tree: Supervisor, connections: Connections, journal: Journal, *, 
         await connections.flush(FLUSH_S)
     with trio.move_on_after(HURRIED_S if hurried else LAST_REQUESTS_S, shield=True):
         await services.notifiers.wait_empty()
-    await journal.close()
 
 
 def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
@@ -235,7 +259,9 @@ def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
 def _start_registrar(nest: Nest, box: Mailbox[RegistrarMessage], services: Services, plan: Plan) -> None:
     held = RegistrarHeld.empty(services.timers, plan.registration)
     nest.start_made(
-        box, lambda: Registrar(box, services, services.courier, plan.domains, plan.digest, held), policy=Policy.RESTART
+        box,
+        lambda: Registrar(box, services, services.courier, plan.domains, plan.digest, held, services.journal),
+        policy=Policy.RESTART,
     )
 
 

@@ -49,6 +49,7 @@ class Metrics:
     registrations: Counter = attrs.field(init=False)
     unregistrations: Counter = attrs.field(init=False)
     registrations_refused: Counter = attrs.field(init=False)
+    unwritten: Gauge = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         into = self.registry
@@ -85,6 +86,7 @@ class Metrics:
         self.registrations_refused = Counter(
             "offhook_registrations_refused", "REGISTERs refused, by SIP status", ["status"], registry=into
         )
+        self.unwritten = Gauge("offhook_store_pending", "Changes not written to the store yet", registry=into)
         Gauge("offhook_info", "Constant 1, with the version", ["version"], registry=into).labels(VERSION).set(1)
         Gauge("offhook_tasks", "Trio tasks alive", registry=into).set_function(tasks_alive)
         ProcessCollector(registry=into)
@@ -103,6 +105,10 @@ class Metrics:
             events.RegistrationRefused: lambda event: self.registrations_refused.labels(str(event.status)).inc(),
             events.ActorCrashed: lambda event: self.crashes.inc(),
         }
+
+    def watch(self, unwritten: Callable[[], float]) -> None:
+        """Ask this at each scrape for the changes that the store does not have yet."""
+        self.unwritten.set_function(unwritten)
 
     def observe(self, event: events.Event) -> None:
         """Count one event of the bus."""
@@ -129,7 +135,8 @@ class Metrics:
         self.webhook_time.labels(event.purpose).observe(event.duration_ms / 1000)
 
     def _registered(self, event: events.Registered) -> None:
-        self.registrations.labels("refreshed" if event.refreshed else "new").inc()
+        kind = "restored" if event.restored else "refreshed" if event.refreshed else "new"
+        self.registrations.labels(kind).inc()
         if not event.refreshed:
             self.bindings.inc()
 

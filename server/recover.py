@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+
 import structlog
 
 from ..media.errors import MediaError
 from ..media.files import repair
 from ..store.recordings import PART, RecordingFiles
+from ..store.repository import Repository
 
 log = structlog.get_logger(__name__)
 
@@ -27,3 +30,11 @@ def recover_recordings(files: RecordingFiles) -> tuple[str, ...]:
             log.warning("recording not recovered", path=str(draft), error=str(error))
         draft.unlink(missing_ok=True)
     return tuple(found)
+
+
+async def recover_calls(repository: Repository, now_utc: datetime.datetime) -> int:
+    """End the calls that the last process could not: they become `failed`. Run it before any call."""
+    count = await repository.fail_unfinished_calls(now_utc)
+    if count:
+        log.warning("calls cut off by the end of the last process", calls=count)
+    return count

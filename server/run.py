@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import structlog
 import trio
 
+from ..store.errors import StoreError
 from ..transport.errors import AddressUnavailable
 from .config import Config, ConfigError
+from .data_dir import DataDirInUse
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,8 @@ Drain = Callable[[], Awaitable[object]]
 
 OK, FAILED, MISCONFIGURED = 0, 1, 2
 """Exit statuses."""
+KNOWN = (AddressUnavailable, ConfigError, DataDirInUse, StoreError)
+"""What an operator can mend; each says how in one line."""
 FILES = 65_536
 """Descriptors asked for: a bridged call takes four sockets."""
 COLLECTIONS = 5_000, 5, 200
@@ -76,7 +80,7 @@ def explain(error: BaseException) -> int:
     reasons = [reason for reason in leaves(error) if not isinstance(reason, trio.Cancelled)]
     if reasons and all(isinstance(reason, ToldTwice) for reason in reasons):
         return OK
-    known = [reason for reason in reasons if isinstance(reason, AddressUnavailable | ConfigError)]
+    known = [reason for reason in reasons if isinstance(reason, KNOWN)]
     if not known or len(known) < len(reasons):
         raise error
     for text in dict.fromkeys(map(str, known)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
 import attrs
 import structlog
@@ -23,9 +24,9 @@ from ..media.plane import MediaIds
 from ..media.speech import Speech
 from ..sip.digest import DigestServer
 from ..sip.timers import Timers
-from ..store.memory import MemoryRepository
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
+from ..store.sql import open_sqlite
 from ..transport.network import Address, Network
 from ..transport.random_ids import RandomIds
 from ..transport.rtp import PortRange
@@ -39,13 +40,17 @@ from ..web.rest.recordings import RecordingMedia
 from ..web.serve import serve
 from .account import Account, open_account
 from .config import Config
+from .data_dir import hold
 from .log import hide, set_up_plainly
 from .metrics import Metrics
-from .recover import recover_recordings
+from .recover import recover_calls, recover_recordings
 from .seed import domain_directory
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
+
+DATABASE: Final = "offhook.db"
+"""In `data_dir`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +62,7 @@ class Parts:
     media_ids: MediaIds | None = None
     speech: Speech | None = None
     repository: Repository | None = None
+    """None: SQLite in `data_dir`. Tests on virtual time take a `MemoryRepository`, which needs no disk."""
     timers: Timers = attrs.field(factory=Timers)
     offload: Offload = trio.to_thread.run_sync
     """How decoding and disk work leave the event loop."""
@@ -131,12 +137,17 @@ class _State:
             status = "draining"
         return Health(status, listeners)
 
+    def unwritten(self) -> int:
+        """Changes that the store does not have yet."""
+        return 0 if self.tree is None else len(self.tree.services.journal.pending.changes)
+
 
 @asynccontextmanager
 async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[Server]:
     """Start everything; the block runs while the server serves. Leaving it drains like a SIGTERM, then ends.
 
-    Raises ConfigError before anything is bound, AddressInUse or AddressUnavailable when an address cannot be bound.
+    Raises ConfigError, DataDirInUse or StoreUnusable before anything is bound, AddressInUse or AddressUnavailable when
+    an address cannot be bound.
     """
     if not structlog.is_configured():
         set_up_plainly()
@@ -145,11 +156,10 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     _say_account(account)
     _say_unserved(config)
     network = parts.network or TrioNetwork()
-    repository = parts.repository or MemoryRepository()
     files = RecordingFiles(config.server.data_dir / "recordings")
-    await parts.offload(recover_recordings, files)
     bus, metrics, state = Bus(), Metrics(), _State()
     bus.listen(metrics.observe)
+    metrics.watch(state.unwritten)
     webhooks = WebhookClient(
         network,
         sign=lambda url, params: sign(account.auth_token, url, params),
@@ -158,7 +168,12 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
         user_agent=config.sip.server_header or "offhook",
         now_utc=config.now_utc,
     )
-    async with webhooks, _speech(parts) as speech, trio.open_nursery() as nursery:
+    async with (
+        _records(config, parts, files) as repository,
+        webhooks,
+        _speech(parts) as speech,
+        trio.open_nursery() as nursery,
+    ):
         http_address: Address | None = None
         if parts.http:
             media = RecordingMedia(
@@ -199,6 +214,25 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
                 await server.drain()
         bus.close()
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _records(config: Config, parts: Parts, files: RecordingFiles) -> AsyncIterator[Repository]:
+    """The store and the recordings, for this server alone, with what a crash left behind put in order."""
+    with hold(config.server.data_dir):
+        await parts.offload(recover_recordings, files)
+        async with _repository(config, parts) as repository:
+            await recover_calls(repository, config.now_utc())
+            yield repository
+
+
+@asynccontextmanager
+async def _repository(config: Config, parts: Parts) -> AsyncIterator[Repository]:
+    if parts.repository is not None:
+        yield parts.repository
+        return
+    async with open_sqlite(config.server.data_dir / DATABASE, parts.offload) as repository:
+        yield repository
 
 
 def _plan(config: Config, account: Account, http: Address | None, files: RecordingFiles) -> Plan:

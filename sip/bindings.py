@@ -53,6 +53,14 @@ class Binding:
         return self.contact.uri.without_headers().without_params("method")
 
     @property
+    def key(self) -> str:
+        """What no other binding of the address of record has at the same time. A refresh may bring another key: a URI
+        can be written in more than one way."""
+        if self.instance is not None:
+            return f"{self.reg_id or ''} {self.instance}"
+        return str(self.contact.uri)
+
+    @property
     def secure(self) -> bool:
         """Whether the next hop of a request to this contact is reached over TLS."""
         if self.flow is not None:
@@ -158,6 +166,13 @@ class Bindings:
                     self._drop(change.replaced)
                 self._add(change.binding)
         return Granted(self.find(aor, now), changes, wishes.outbound)
+
+    def restore(self, binding: Binding) -> Bound | None:
+        """Take a binding of an earlier process; None when the phone has registered since, which counts more."""
+        if any(each.key == binding.key for each in self._by_aor.get(binding.aor, ())):
+            return None
+        self._add(binding)
+        return Bound(binding, None)
 
     def find(self, aor: str, now: float) -> tuple[Binding, ...]:
         """The bindings of an address of record that are still good, the one refreshed last at the end."""

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from itertools import islice
+from typing import TypeVar, assert_never
 
 import attrs
 
-from .records import CallRecord, RecordingRecord
+from .records import BindingGone, BindingRecord, CallRecord, Change, RecordingRecord
+
+R = TypeVar("R")
 
 
 @attrs.define(eq=False)
 class MemoryRepository:
-    """Keeps at most `capacity` rows of each kind; the oldest go first, so a long-lived server does not grow."""
+    """Keeps at most `capacity` calls and recordings; the oldest go first, so a long-lived server does not grow."""
 
     capacity: int = 100_000
     _calls: dict[str, CallRecord] = attrs.field(factory=dict)
     _recordings: dict[str, RecordingRecord] = attrs.field(factory=dict)
+    _bindings: dict[str, BindingRecord] = attrs.field(factory=dict)
 
-    async def put_call(self, record: CallRecord) -> None:
-        self._calls[record.sid] = record
-        if len(self._calls) > self.capacity:
-            del self._calls[next(iter(self._calls))]
+    async def write(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            match change:
+                case CallRecord():
+                    self._put(self._calls, change.sid, change)
+                case RecordingRecord():
+                    self._put(self._recordings, change.sid, change)
+                case BindingRecord():
+                    self._bindings[change.id] = change
+                case BindingGone():
+                    self._bindings.pop(change.id, None)
+                case _:
+                    assert_never(change)
+
+    def _put(self, rows: dict[str, R], sid: str, record: R) -> None:
+        rows[sid] = record
+        if len(rows) > self.capacity:
+            del rows[next(iter(rows))]
 
     async def call(self, sid: str) -> CallRecord | None:
         return self._calls.get(sid)
@@ -29,10 +49,11 @@ class MemoryRepository:
         mine = (record for record in reversed(self._calls.values()) if record.account_sid == account_sid)
         return list(islice(mine, offset, offset + limit))
 
-    async def put_recording(self, record: RecordingRecord) -> None:
-        self._recordings[record.sid] = record
-        if len(self._recordings) > self.capacity:
-            del self._recordings[next(iter(self._recordings))]
+    async def fail_unfinished_calls(self, at: datetime.datetime) -> int:
+        unfinished = [record for record in self._calls.values() if record.ended_at is None]
+        for record in unfinished:
+            self._calls[record.sid] = attrs.evolve(record, status="failed", ended_at=at)
+        return len(unfinished)
 
     async def recording(self, sid: str) -> RecordingRecord | None:
         return self._recordings.get(sid)
@@ -49,3 +70,6 @@ class MemoryRepository:
 
     async def remove_recording(self, sid: str) -> bool:
         return self._recordings.pop(sid, None) is not None
+
+    async def bindings(self) -> list[BindingRecord]:
+        return sorted(self._bindings.values(), key=lambda record: record.refreshed_at)

@@ -1,8 +1,9 @@
-"""Rows of the store, frozen: what is known of a call, a recording, a SIP domain and its users."""
+"""Rows of the store, frozen: what is known of a call, a recording, a binding, a SIP domain and its users."""
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
@@ -109,3 +110,47 @@ class RecordingRecord:
     channels: int = 1
     duration_s: int | None = None
     """None while it is in progress."""
+
+
+@attrs.frozen(kw_only=True)
+class BindingRecord:
+    """One contact of a registered user, so that it outlives the process it registered with."""
+
+    id: str
+    """`binding_id` of its address of record and what tells it from the others there."""
+    aor: str
+    contact: str
+    """Contact value as registered, without its expires parameter."""
+    q: float
+    refreshed_at: datetime.datetime
+    expires_at: datetime.datetime
+    call_id: str
+    cseq: int
+    path: str = ""
+    """Path value of the REGISTER; empty: none."""
+    instance: str | None = None
+    reg_id: int | None = None
+    agent: str | None = None
+    transport: str | None = None
+    """Of the flow that the phone keeps, as in a Via; None, as with both addresses, when a proxy stands between."""
+    local_host: str | None = None
+    local_port: int | None = None
+    remote_host: str | None = None
+    remote_port: int | None = None
+
+
+@attrs.frozen
+class BindingGone:
+    """In place of the record: the binding has ended."""
+
+    id: str
+
+
+Change: TypeAlias = CallRecord | RecordingRecord | BindingRecord | BindingGone
+"""What can be written. Each is absolute: of two about the same row the later counts alone."""
+
+
+def binding_id(aor: str, key: str) -> str:
+    """32 hexadecimal digits for the binding that `key` tells from the others of its address of record."""
+    raw = f"{len(aor)} {aor}{key}".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(raw).hexdigest()[:32]

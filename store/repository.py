@@ -1,16 +1,23 @@
-"""What a store can do. `memory.py` keeps rows in dicts; an embedding program may bring its own."""
+"""What a store can do. `sql.py` keeps rows in a database, `memory.py` in dicts; embedding programs may bring more."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from typing import Protocol
 
-from .records import CallRecord, RecordingRecord
+from .records import BindingRecord, CallRecord, Change, RecordingRecord
 
 
 class Repository(Protocol):
-    """Rows by SID. Writing the same SID again replaces the row; nothing here waits for a call."""
+    """Rows by SID. Writing the same SID again replaces the row; nothing here waits for a call.
 
-    async def put_call(self, record: CallRecord) -> None: ...
+    Everything may raise StoreUnavailable, and writing RecordRefused (see errors.py).
+    """
+
+    async def write(self, changes: Sequence[Change]) -> None:
+        """Carry out all changes or none. When this returns they outlive the process."""
+        ...
 
     async def call(self, sid: str) -> CallRecord | None: ...
 
@@ -18,7 +25,9 @@ class Repository(Protocol):
         """Newest first."""
         ...
 
-    async def put_recording(self, record: RecordingRecord) -> None: ...
+    async def fail_unfinished_calls(self, at: datetime.datetime) -> int:
+        """Calls without an end become `failed`, ended at that time; how many there were. For the start of a server."""
+        ...
 
     async def recording(self, sid: str) -> RecordingRecord | None: ...
 
@@ -30,4 +39,8 @@ class Repository(Protocol):
 
     async def remove_recording(self, sid: str) -> bool:
         """Whether there was such a row."""
+        ...
+
+    async def bindings(self) -> list[BindingRecord]:
+        """All that were written and have not gone, expired ones too; the one refreshed last at the end."""
         ...

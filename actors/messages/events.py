@@ -168,7 +168,7 @@ class Registered(Event):
     """The user's address of record: `sip:USER@DOMAIN`."""
     contact: str
     expires_s: int
-    """Seconds, as granted."""
+    """Seconds, as granted, or what is left of them."""
     refreshed: bool
     """The contact was bound before; False: it is new."""
     transport: str | None
@@ -176,6 +176,8 @@ class Registered(Event):
     source: str | None
     """Address of the phone, or of the NAT before it."""
     user_agent: str | None = None
+    restored: bool = False
+    """Nothing has just come from the phone: it had registered with the process before this one."""
 
 
 @attrs.frozen(kw_only=True)

@@ -44,6 +44,13 @@ class Evict:
     aor: str
 
 
-RegistrarMessage: TypeAlias = RegisterReceived | FlowClosed | Locate | Evict
+@attrs.frozen
+class Restore:
+    """Supervisor to registrar, before it starts to listen: what users had registered when the last process ended."""
 
-__all__ = ["Evict", "FlowClosed", "Locate", "Located", "RegisterReceived", "RegistrarMessage"]
+    bindings: tuple[Binding, ...]
+
+
+RegistrarMessage: TypeAlias = RegisterReceived | FlowClosed | Locate | Evict | Restore
+
+__all__ = ["Evict", "FlowClosed", "Locate", "Located", "RegisterReceived", "RegistrarMessage", "Restore"]

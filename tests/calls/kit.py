@@ -26,6 +26,7 @@ from offhook.server.config import (
 )
 from offhook.server.server import Parts, Server, open_server
 from offhook.sip.timers import Timers
+from offhook.store.memory import MemoryRepository
 from offhook.testing.clock import WallClock
 from offhook.testing.ids import CountingIds
 from offhook.testing.listen import match
@@ -213,6 +214,7 @@ async def world(
         network=network.host(SERVER, *addresses),
         ids=CountingIds("server"),
         speech=speech or fake,
+        repository=MemoryRepository(),
         timers=timers,
         offload=inline,
         http=False,

@@ -33,7 +33,7 @@ async def put_row(site: Site, sid: str, status: str) -> None:
         status=status,
         created_at=datetime.datetime.now(datetime.UTC),
     )
-    await site.repository.put_recording(row)
+    await site.repository.write([row])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""One file for each revision, in the order of their numbers. One that was released is never changed."""

@@ -88,9 +88,12 @@ class Journal(Actor[Written]):
 
     async def started(self) -> None:
         if self.pending.changes:  # what a crash left
-            self.pending.due = trio.current_time()
+            self._gather()
 
     async def handle(self, message: Written) -> None:
+        self._gather()
+
+    def _gather(self) -> None:
         if self.pending.due == math.inf:
             self.pending.due = trio.current_time() + GATHER_S
 

@@ -42,7 +42,9 @@ class WireText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else storable(value)
+        if value is None or (value.isascii() and "\0" not in value):  # mostly; a call less for every field of a row
+            return value
+        return storable(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else stored(value)
@@ -59,7 +61,7 @@ class UtcTime(TypeDecorator[datetime.datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} names no time zone")
-        return value.astimezone(datetime.UTC)
+        return value if value.tzinfo is datetime.UTC else value.astimezone(datetime.UTC)
 
     def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
         if value is None:

@@ -45,9 +45,12 @@ from .server.config import (
     SipSettings,
     WebhooksSettings,
 )
+from .server.data_dir import DataDirInUse
 from .server.load import load as load_config
 from .server.server import Parts, Server, open_server
 from .server.version import VERSION
+from .store.errors import StoreError
+from .store.memory import MemoryRepository
 from .transport.errors import AddressInUse, AddressUnavailable, TransportError
 
 __version__ = VERSION
@@ -68,6 +71,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CredentialSettings",
+    "DataDirInUse",
     "DialSettings",
     "DigitsHeard",
     "DomainSettings",
@@ -75,6 +79,7 @@ __all__ = [
     "Gap",
     "HttpSettings",
     "MediaSettings",
+    "MemoryRepository",
     "Parts",
     "Problem",
     "QualityMeasured",
@@ -84,6 +89,7 @@ __all__ = [
     "Server",
     "ServerSettings",
     "SipSettings",
+    "StoreError",
     "TransportError",
     "Unregistered",
     "VerbEnded",

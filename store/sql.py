@@ -112,14 +112,13 @@ class SqlRepository:
             raise ticket.error
 
     async def _write_waiting(self) -> None:
-        """Write for everybody who waits. What was begun is finished, whoever is cancelled meanwhile."""
+        """Write for everybody who waits."""
         tickets, self._waiting = self._waiting, []
-        with trio.CancelScope(shield=True):
-            outcomes: list[StoreError | None] | list[Exception]
-            try:
-                outcomes = await self.offload(self._writes.carry_out, [ticket.changes for ticket in tickets])
-            except Exception as fault:  # of ours: everybody is told
-                outcomes = [fault] * len(tickets)
+        outcomes: list[StoreError | None] | list[Exception]
+        try:
+            outcomes = await self._finish(self._writes.carry_out, [ticket.changes for ticket in tickets])
+        except Exception as fault:  # of ours: everybody is told
+            outcomes = [fault] * len(tickets)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.done, ticket.error = True, outcome
 
@@ -133,9 +132,15 @@ class SqlRepository:
     async def _change(self, statement: Any) -> int:
         """Execute one statement alone; the rows that it found."""
         async with self._turn:
-            with trio.CancelScope(shield=True):
-                found: int = await self.offload(self._writes.execute, statement)
+            found: int = await self._finish(self._writes.execute, statement)
         return found
+
+    async def _finish(self, function: Callable[..., object], argument: object) -> Any:
+        """What was begun is finished, whoever is cancelled meanwhile."""
+        result: object = None
+        with trio.CancelScope(shield=True):
+            result = await self.offload(function, argument)
+        return result
 
     # --- reading ---------------------------------------------------------------------------------------------
 

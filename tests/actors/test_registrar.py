@@ -24,7 +24,14 @@ from offhook.actors.messages.events import (
     RegistrationRefused,
     Unregistered,
 )
-from offhook.actors.messages.registrar import FlowClosed, Locate, Located, RegisterReceived, RegistrarMessage
+from offhook.actors.messages.registrar import (
+    FlowClosed,
+    Locate,
+    Located,
+    RegisterReceived,
+    RegistrarMessage,
+    Restore,
+)
 from offhook.actors.registrar import Held, Registrar, registrar_mailbox
 from offhook.actors.settings import Settings
 from offhook.sip.build import request as build_request
@@ -466,3 +473,24 @@ async def test_bindings_and_answers_outlive_a_restart(autojump_clock: MockClock)
         assert (await it.ask(it.request("<sip:ann@b>", cseq=3))).status == 200
         await trio.sleep(3601)
         assert (line.held, len(it.held.bindings)) == (0, 0)
+
+
+# --- a process before this one -------------------------------------------------------------------------------------
+
+
+async def test_what_an_earlier_process_had_bound_is_told_and_found_and_ends(autojump_clock: MockClock) -> None:
+    async with desk() as it:
+        now = trio.current_time()
+        await it.ask(it.request())
+        [fresh] = (await it.locate()).contacts
+        bob = attrs.evolve(fresh, aor=f"sip:bob@{HOST}", until=now + 100)
+        it.heard()
+        it.box.ref.post(Restore((fresh, bob)))
+        assert (await it.locate(bob.aor)).contacts == (bob,)
+        assert (await it.locate()).contacts == (fresh,)
+        [told] = it.heard()
+        assert isinstance(told, Registered)
+        assert (told.aor, told.restored, told.refreshed, told.expires_s) == (bob.aor, True, False, 100)
+        gone = await it.events.take()
+        assert isinstance(gone, Unregistered)
+        assert trio.current_time() - now == pytest.approx(100)

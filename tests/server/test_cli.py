@@ -11,7 +11,9 @@ import trio
 
 from offhook.server import cli, run
 from offhook.server.config import ConfigError, Problem
+from offhook.server.data_dir import DataDirInUse
 from offhook.server.version import VERSION
+from offhook.store.errors import StoreUnusable
 from offhook.transport.errors import AddressInUse
 
 GOOD = """
@@ -189,6 +191,16 @@ def test_a_taken_port_is_one_clear_line_and_status_1(capsys: pytest.CaptureFixtu
 def test_a_configuration_that_fails_late_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.explain(ConfigError((Problem("server.data_dir", "/x: Permission denied"),))) == 2
     assert capsys.readouterr().err == "offhook: server.data_dir: /x: Permission denied\n"
+
+
+def test_a_store_that_cannot_be_opened_is_one_clear_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    error = StoreUnusable("database /data/offhook.db", "it is damaged", "restore a backup")
+    assert run.explain(BaseExceptionGroup("", [error])) == 1
+    assert run.explain(DataDirInUse(Path("/data"), "7")) == 1
+    assert capsys.readouterr().err == (
+        "offhook: database /data/offhook.db: it is damaged; restore a backup\n"
+        "offhook: /data is in use by process 7: end that server, or set another server.data_dir\n"
+    )
 
 
 async def test_a_cancelled_server_is_no_wrong_configuration() -> None:

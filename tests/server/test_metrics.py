@@ -55,7 +55,7 @@ def test_refusals_alerts_and_crashes_are_counted() -> None:
     assert samples["offhook_actor_crashes_total",] == 1
 
 
-def registered(*, refreshed: bool) -> events.Registered:
+def registered(*, refreshed: bool, restored: bool = False) -> events.Registered:
     return events.Registered(
         **BASE,
         domain="acme",
@@ -65,6 +65,7 @@ def registered(*, refreshed: bool) -> events.Registered:
         refreshed=refreshed,
         transport="UDP",
         source="192.0.2.1",
+        restored=restored,
     )
 
 
@@ -76,10 +77,12 @@ def test_bindings_are_counted_as_they_come_and_go() -> None:
         registered(refreshed=False),
         registered(refreshed=False),
         registered(refreshed=True),
+        registered(refreshed=False, restored=True),
         gone,
         events.RegistrationRefused(**BASE, domain="acme", status=423, source="192.0.2.1"),
     )
-    assert samples["offhook_bindings",] == 1
+    assert samples["offhook_bindings",] == 2
+    assert samples["offhook_registrations_total", "restored"] == 1
     assert samples["offhook_registrations_total", "new"] == 2
     assert samples["offhook_registrations_total", "refreshed"] == 1
     assert samples["offhook_unregistrations_total", "expired"] == 1

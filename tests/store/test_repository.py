@@ -102,7 +102,9 @@ async def test_times_come_back_in_utc(store: Repository) -> None:
     assert await store.call("CA1") == call(1)
 
 
-@pytest.mark.parametrize("text", ["", "Zoë ☎", "\udce9\udcff", "\ufffd", "\ufffddce9", "a\0b", "'; DROP TABLE calls; --"])
+@pytest.mark.parametrize(
+    "text", ["", "Zoë ☎", "\udce9\udcff", "\ufffd", "\ufffddce9", "a\0b", "'; DROP TABLE calls; --"]
+)
 async def test_any_text_from_the_network_comes_back(store: Repository, text: str) -> None:
     record = attrs.evolve(call(1), from_=text, sip_call_id=text)
     await store.write([record])

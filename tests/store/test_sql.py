@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ async def store(path: Path) -> AsyncIterator[SqlRepository]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Any:
+def locked(path: Path) -> Iterator[None]:
     """Another process is writing, as far as the database can tell."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -118,13 +119,15 @@ async def test_what_was_begun_is_finished_though_all_are_cancelled(path: Path, s
 
 
 async def test_changes_are_written_all_or_none(store: SqlRepository) -> None:
-    naive = call(2, started_at=datetime.datetime(2026, 1, 2))  # noqa: DTZ001 - that is the fault
+    naive = call(2, started_at=datetime.datetime(2026, 1, 2))
     with pytest.raises(RecordRefused, match="time zone"):
         await store.write([call(1), naive, call(3)])
     assert await sids(store) == []
 
 
-@pytest.mark.parametrize("bad", [{"started_at": datetime.datetime(2026, 1, 2)}, {"duration_s": 2**70}, {"status": None}])
+@pytest.mark.parametrize(
+    "bad", [{"started_at": datetime.datetime(2026, 1, 2)}, {"duration_s": 2**70}, {"status": None}]
+)
 async def test_a_refused_record_hinders_nobody_else(path: Path, store: SqlRepository, bad: dict[str, Any]) -> None:
     refused: list[RecordRefused] = []
 
@@ -232,30 +235,33 @@ async def test_strange_names_of_files_are_names_of_files(tmp_path: Path) -> None
 
 
 async def test_two_processes_write_at_the_same_time(path: Path) -> None:
-    with subprocess.Popen([*WRITER, str(path), "CB", "150"], stdout=subprocess.PIPE, env=environment()) as other:
-        async with open_sqlite(path) as store:
-            for number in range(150):
-                await store.write([call(number)])
-            out, _ = await trio.to_thread.run_sync(other.communicate)
-            assert other.returncode == 0
-            assert len(out.split()) == 150
-            assert len(await sids(store)) == 300
+    async with trio.open_nursery() as nursery, open_sqlite(path) as store:
+        process = partial(trio.run_process, [*WRITER, str(path), "CB", "150"], env=environment())
+        nursery.start_soon(partial(process, capture_stdout=True))
+        for number in range(150):
+            await store.write([call(number)])
+            await trio.sleep(0.005)
+    async with open_sqlite(path) as store:
+        assert len(await sids(store)) == 300
 
 
 async def test_what_a_killed_process_was_told_is_written_is_there(path: Path) -> None:
-    with subprocess.Popen([*WRITER, str(path), "CB", "1000000"], stdout=subprocess.PIPE, env=environment()) as writer:
-        assert writer.stdout is not None
-        told = [writer.stdout.readline() for _ in range(200)]
-        writer.kill()
-        told += writer.stdout.readlines()
-    wanted = {line.decode().strip() for line in told if line.endswith(b"\n")}
-    assert len(wanted) >= 200
+    command = [*WRITER, str(path), "CB", "1000000"]
+    writer = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, env=environment())
+    assert writer.stdout is not None
+    said = b""
+    async for chunk in writer.stdout:
+        said += chunk
+        if said.count(b"\n") > 200:
+            writer.kill()
+    await writer.wait()
+    told = set(said.decode().split("\n")[:-1])
     async with open_sqlite(path) as store:
         with store.engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
             found = set(connection.execute(text("SELECT sid FROM calls")).scalars())
-    assert wanted <= found
-    assert len(found) <= len(wanted) + 1  # the one it was not told of any more
+    assert told <= found
+    assert len(found) <= len(told) + 1  # the one it was not told of any more
 
 
 def environment() -> dict[str, str]:

@@ -104,6 +104,7 @@ class Registrar(Actor[RegistrarMessage]):
                 self._carry_out(bindings.evict(message.aor), now)
             case Restore():
                 self._restore(message.bindings, now)
+                message.reply.set(None)
             case _:
                 assert_never(message)
 
@@ -172,9 +173,13 @@ class Registrar(Actor[RegistrarMessage]):
     def _restore(self, bindings: Iterable[Binding], now: float) -> None:
         """Take back what an earlier process had bound: it is in the store, and has no connection."""
         for binding in bindings:
-            bound = self.held.bindings.restore(binding)
-            if bound is not None:
-                self._say_bound(bound, now, restored=True)
+            try:
+                bound = self.held.bindings.restore(binding)
+                if bound is not None:
+                    self._say_bound(bound, now, restored=True)
+            except Exception as error:
+                # The server starts without this one.
+                self._contain(error, "Restore")
 
     def _carry_out(self, changes: Iterable[Change], now: float) -> None:
         """Keep the connections of what is bound, let go those of what is not, tell the store and the outside."""

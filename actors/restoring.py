@@ -8,8 +8,10 @@ notices registers again.
 from __future__ import annotations
 
 import datetime
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, TypeAlias
 
 import attrs
@@ -32,8 +34,8 @@ from .messages.registrar import RegistrarMessage, Restore
 from .registration import may_stay
 from .speaker import Offload
 
-CHUNK: Final = 500
-"""Bindings told to the registrar at once."""
+CHUNK: Final = 200
+"""Bindings told to the registrar at once: a few ms, then others get their turn."""
 
 Ways: TypeAlias = dict[Address, UdpTransport]
 """By our own address that phones spoke to: the socket that now sends from it."""
@@ -167,7 +169,7 @@ async def restore_bindings(
     for row in lost:
         journal.write_binding(BindingGone(row))
     for start in range(0, len(found), CHUNK):
-        await registrar.send(Restore(tuple(found[start : start + CHUNK])))
+        await registrar.ask(partial(Restore, tuple(found[start : start + CHUNK])), math.inf)
     log.info("registrations restored", bindings=len(found), dropped=dict(Counter(lost.values())))
 
 

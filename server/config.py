@@ -29,7 +29,7 @@ class ServerSettings:
     """`[server]`"""
 
     data_dir: Path = attrs.field(default=Path("offhook-data"), converter=values.path)
-    """Where accounts, recordings and, later, the database are kept; made when missing."""
+    """Where account, database and recordings are kept, of one server; made when missing."""
     advertised_address: str | None = attrs.field(default=None, converter=values.address)
     """Address that peers are told (Via, Contact, SDP); None: that of the interface which reaches the peer."""
     drain_s: float = attrs.field(default=300, converter=values.seconds)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from .problems import ConfigError, Problem
+
 FILE: Final = "lock"
 
 
@@ -24,16 +26,30 @@ class DataDirInUse(Exception):
 def hold(directory: Path) -> Iterator[None]:
     """Keep other servers out of an existing directory. The system lets go when the process ends, however it does.
 
-    Raises DataDirInUse.
+    Raises DataDirInUse, and ConfigError when it cannot be locked.
     """
-    descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirInUse(directory, os.read(descriptor, 20).decode("ascii", "replace").strip()) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(directory, error) from error
+    try:
+        _lock(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    """Lock the open file, and write into it who did."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except BlockingIOError:
+        raise DataDirInUse(directory, os.read(descriptor, 20).decode("ascii", "replace").strip()) from None
+    except OSError as error:  # a file system without locks, or without room
+        raise _unusable(directory, error) from error
+
+
+def _unusable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError((Problem("server.data_dir", f"{directory / FILE}: {error.strerror}"),))

@@ -49,6 +49,8 @@ class Restore:
     """Supervisor to registrar, before it starts to listen: what users had registered when the last process ended."""
 
     bindings: tuple[Binding, ...]
+    reply: Reply[None]
+    """When they are there."""
 
 
 RegistrarMessage: TypeAlias = RegisterReceived | FlowClosed | Locate | Evict | Restore

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import attrs
 import pytest
@@ -485,7 +486,7 @@ async def test_what_an_earlier_process_had_bound_is_told_and_found_and_ends(auto
         [fresh] = (await it.locate()).contacts
         bob = attrs.evolve(fresh, aor=f"sip:bob@{HOST}", until=now + 100)
         it.heard()
-        it.box.ref.post(Restore((fresh, bob)))
+        await it.box.ref.ask(partial(Restore, (fresh, bob)), 5.0)
         assert (await it.locate(bob.aor)).contacts == (bob,)
         assert (await it.locate()).contacts == (fresh,)
         [told] = it.heard()

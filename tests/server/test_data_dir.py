@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from offhook.server.data_dir import DataDirInUse, hold
+from offhook.server.problems import ConfigError
 
 
 def test_a_directory_is_for_one_server_at_a_time(tmp_path: Path) -> None:
@@ -23,6 +24,7 @@ def test_a_directory_is_for_one_server_at_a_time(tmp_path: Path) -> None:
 def test_a_process_that_was_killed_lets_go(tmp_path: Path) -> None:
     program = f"""
 import os, pathlib
+from offhook.server.problems import ConfigError
 from offhook.server.data_dir import hold
 with hold(pathlib.Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
@@ -31,3 +33,9 @@ with hold(pathlib.Path({str(tmp_path)!r})):
     assert done.returncode == -9
     with hold(tmp_path):
         pass
+
+
+def test_a_directory_that_cannot_be_locked_is_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ConfigError, match=rf"server\.data_dir: {tmp_path}/lock: Is a directory"), hold(tmp_path):
+        raise AssertionError("it must not be held")

@@ -20,12 +20,12 @@ class Gateways:
     trunks: Trunks
     herald: Herald
 
-    def failed(
-        self, trunk: str, gateway: Uri, status: int, now: float, retry_after_s: float | None = None
-    ) -> None:
+    def failed(self, trunk: str, gateway: Uri, status: int, now: float, retry_after_s: float | None = None) -> None:
         """A gateway gave no response (408), could not be reached or answered 503: others are tried before it."""
         if self.trunks.failed(trunk, gateway, now, retry_after_s):
-            log.warning("gateway is away", trunk=trunk, gateway=str(gateway), status=status, retry_after_s=retry_after_s)
+            log.warning(
+                "gateway is away", trunk=trunk, gateway=str(gateway), status=status, retry_after_s=retry_after_s
+            )
             self.herald.bus.publish(
                 GatewayUnavailable(
                     at=self.herald.now_utc(),

@@ -80,9 +80,7 @@ async def carrier(
         "inbound": inbound or InboundSettings(networks=("10.1.0.0/24",), voice_url=f"{BASE}/trunk"),
         **trunk,
     }
-    config = attrs.evolve(
-        config_for(tmp_path, **(domain or {})), trunks=(TrunkSettings(**settings),), numbers=numbers
-    )
+    config = attrs.evolve(config_for(tmp_path, **(domain or {})), trunks=(TrunkSettings(**settings),), numbers=numbers)
     async with world(tmp_path, config=config, conditions=Conditions(delay_s=0.005)) as it:
         first, second = (
             open_phone(it.network.host(host), host, name=name, port=5060, ids=CountingIds(name))

@@ -129,12 +129,12 @@ class Dialling:
         return (tuple(self._gateway(route.trunk, gateway, number, headers) for gateway in route.gateways),)
 
     def _gateway(self, trunk: Trunk, gateway: Uri, number: str, headers: tuple[tuple[str, str], ...]) -> Contact:
-        uri = Uri.of(number, gateway.host, gateway.port)
+        called = Uri.of(number, gateway.host, gateway.port)
         auth = Credentials(trunk.username, trunk.password or "") if trunk.username is not None else None
         path = Path(
-            hop=gateway, to=NameAddr(uri), host=self.house.names.suffix, headers=headers, auth=auth, trunk=trunk.name
+            hop=gateway, to=NameAddr(called), host=self.house.names.suffix, headers=headers, auth=auth, trunk=trunk.name
         )
-        return Contact(uri=uri, way=path)
+        return Contact(uri=attrs.evolve(gateway, user=called.user), way=path)
 
 
 def path_of(contact: Contact) -> Path:

@@ -14,6 +14,7 @@ from ..store.recordings import RecordingFiles
 from .announcer import Announcer
 from .courier import Courier
 from .dialling import Dialling
+from .gateways import Gateways
 from .guard import Nest
 from .herald import Herald
 from .journal import Journal
@@ -43,6 +44,7 @@ class Services(Herald):
     linger: Linger
     registrar: Ref[RegistrarMessage]
     dialling: Dialling
+    gateways: Gateways
     plane: MediaPlane
     media_ids: MediaIds
     announcer: Announcer

@@ -41,7 +41,9 @@ from .announcer import Announcer
 from .bus import Bus
 from .courier import Courier
 from .dialling import Dialling
+from .gateways import Gateways
 from .guard import Nest, Policy, open_nest
+from .herald import Herald
 from .journal import Journal, journal_mailbox
 from .linger import CAPACITY as LINGER_CAPACITY
 from .linger import Held, Linger, LingerMessage
@@ -192,6 +194,7 @@ async def _open_tree(
             shared.start_made(plane_box, lambda: PlaneActor(plane_box, plane), policy=Policy.RESTART)
             shared.start_made(journal.mailbox, lambda: Journal(journal.mailbox, repository, journal.pending))
             registrar_box = registrar_mailbox()
+            herald = Herald(settings=plan.settings, now_utc=seams.now_utc, bus=bus)
             services = Services(
                 settings=plan.settings,
                 ids=seams.ids,
@@ -202,6 +205,7 @@ async def _open_tree(
                 linger=linger,
                 registrar=registrar_box.ref,
                 dialling=Dialling(plan.house, plan.redirects, plan.trunks, registrar_box.ref),
+                gateways=Gateways(plan.trunks, herald),
                 plane=plane,
                 media_ids=seams.media_ids,
                 announcer=Announcer(webhook_client, seams.speech, seams.offload),

@@ -61,10 +61,9 @@ def caller_of(uri: Uri) -> str:
 
 def diverted_by(request: Request) -> str | None:
     """The number of the topmost Diversion, which is the latest (RFC 5806); None when none can be read."""
-    for value in request.headers.split("Diversion")[:1]:
-        try:
-            found = spellings(NameAddr.parse(value, "Diversion").uri)
-        except SipError:
-            return None
-        return next(iter(found), None)
-    return None
+    try:
+        values = request.headers.split("Diversion")
+        found = spellings(NameAddr.parse(values[0], "Diversion").uri) if values else ()
+    except SipError:
+        return None  # nothing else depends on it
+    return next(iter(found), None)

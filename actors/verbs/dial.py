@@ -84,7 +84,6 @@ TRACKS: Final = {
     ("both", 2): Track.DUAL,
 }
 """Which of the caller's sound a recording holds; two channels are the caller on the first, the callee on the second."""
-GATEWAY_FAILED: Final = frozenset((408, 503))
 
 log = structlog.get_logger(__name__)
 
@@ -117,6 +116,9 @@ class _Leg:
     headers: Headers = attrs.field(factory=Headers)
     """Of the last message of the far end."""
     call_id: str | None = None
+    sent_at: float = 0.0
+    heard: bool = False
+    """Whether anything at all has come back."""
 
 
 @attrs.define(eq=False)
@@ -145,6 +147,13 @@ class _Session:
         )
 
     async def run(self) -> Performed | HungUp:
+        try:
+            return await self._dial()
+        finally:
+            for child in self.children.values():
+                self._give_back(child)
+
+    async def _dial(self) -> Performed | HungUp:
         left = False
         steps: Sequence[ForkingStep] = self.core.begin(trio.current_time())
         while True:
@@ -171,11 +180,15 @@ class _Session:
             case LegSent():
                 self.legs[fact.leg].call_id = fact.call_id
                 return ()
+            case LegTried():
+                self._something_came(fact.leg, trying=True)
+                return core.trying(fact.leg, now)
             case LegRang():
+                self._something_came(fact.leg)
                 return core.progressed(fact.leg, now, early_media=fact.early_media)
             case LegPickedUp():
                 self._heard(fact.leg, fact.headers)
-                self._gateway_answered(fact.leg)
+                self._something_came(fact.leg)
                 return core.answered(fact.leg, now)
             case LegFailed():
                 return self._failed(fact, now)
@@ -205,7 +218,7 @@ class _Session:
         if leg is None:
             return ()
         path = path_of(leg.contact)
-        self._gateway_failed(leg, path, fact, now)
+        self._judge_gateway(fact.leg, leg, path, fact, now)
         if 300 <= fact.status < 400:
             return self._redirected(leg, fact, now)
         return self.core.refused(fact.leg, fact.status, now)
@@ -228,25 +241,35 @@ class _Session:
         contacts = [Contact(uri=uri, way=attrs.evolve(path, hop=uri, flow=None, routes=())) for uri in followed.uris]
         return self.core.redirected(fact.leg, contacts, now, fact.status)
 
-    def _gateway_failed(self, leg: _Leg, path: Path, fact: LegFailed, now: float) -> None:
-        """Remember a gateway that is away, so that the next call tries another first."""
-        if path.trunk is None:
-            return
-        trunks = self.stage.services.dialling.trunks
-        if fact.status in GATEWAY_FAILED and (fact.local or fact.status == 503):
-            wait = retry_after(fact.headers)
-            if trunks.failed(path.trunk, path.hop, now, wait):
-                log.warning("gateway is away", trunk=path.trunk, gateway=str(path.hop), status=fact.status)
-        else:
-            self._gateway_answered(fact.leg)
+    # --- gateways --------------------------------------------------------------------------------------------
 
-    def _gateway_answered(self, number: int) -> None:
+    def _something_came(self, number: int, *, trying: bool = False) -> None:
+        """A response has come: the gateway, if it is one, is there. A 100 may still be followed by a 503."""
         leg = self.legs.get(number)
-        path = path_of(leg.contact) if leg is not None else None
-        if path is not None and path.trunk is not None:
-            trunks = self.stage.services.dialling.trunks
-            if trunks.answered(path.trunk, path.hop, trio.current_time()):
-                log.info("gateway is back", trunk=path.trunk, gateway=str(path.hop))
+        if leg is None:
+            return
+        leg.heard = True
+        path = path_of(leg.contact)
+        if path.trunk is not None and not trying:
+            self.stage.services.gateways.answered(path.trunk, path.hop, trio.current_time())
+
+    def _judge_gateway(self, number: int, leg: _Leg, path: Path, fact: LegFailed, now: float) -> None:
+        """Remember a gateway that is away, so that the next call tries another first."""
+        if fact.status == 503 or (fact.local and fact.status == 408):
+            if path.trunk is not None:
+                wait = retry_after(fact.headers)
+                self.stage.services.gateways.failed(path.trunk, path.hop, fact.status, now, wait)
+        elif not fact.local:
+            self._something_came(number)
+
+    def _given_up(self, number: int, now: float) -> None:
+        """A leg is cancelled: a gateway that has said nothing all the while is away."""
+        leg = self.legs.get(number)
+        if leg is None or leg.heard or now - leg.sent_at < self.core.silence_s:
+            return
+        path = path_of(leg.contact)
+        if path.trunk is not None:
+            self.stage.services.gateways.failed(path.trunk, path.hop, 408, now)
 
     # --- steps of the core -----------------------------------------------------------------------------------
 
@@ -264,12 +287,15 @@ class _Session:
             case StartLeg():
                 await self._start_leg(step)
             case CancelLeg():
+                self._given_up(step.leg, now)
                 await self._to_leg(step.leg, to_child.CancelDial(step.leg, step.why.value))
             case HangUpLeg():
                 await self._to_leg(step.leg, to_child.HangUpLeg(step.leg, step.why.value))
             case ReleaseLeg():
                 log.info("a leg goes its own way", leg=step.leg)
             case ChildChanged():
+                if step.event == "completed" and step.child in self.children:
+                    self._give_back(self.children[step.child])
                 await self._to_child(
                     step.child,
                     to_child.TellChildStatus(
@@ -334,7 +360,7 @@ class _Session:
         target = self.planned.targets[step.child]
         assert isinstance(target, Target), "legs are started for targets only"
         child.tried.append(step.contact.uri)
-        self.legs[step.leg] = _Leg(step.child, step.contact)
+        self.legs[step.leg] = _Leg(step.child, step.contact, sent_at=trio.current_time())
         caller = target.caller
         await self._to_child(
             step.child,
@@ -351,6 +377,11 @@ class _Session:
                 trunk=path.trunk,
             ),
         )
+
+    def _give_back(self, child: _Child) -> None:
+        """The child's call is over: it is none of its trunk's calls any more."""
+        self.stage.services.dialling.release(child.branches)
+        child.branches = ()
 
     async def _to_leg(self, number: int, command: to_child.ChildCommand) -> None:
         leg = self.legs.get(number)
@@ -452,9 +483,8 @@ class _Session:
     # --- the end ---------------------------------------------------------------------------------------------
 
     async def _end(self, *, left: bool) -> Performed | HungUp:
-        for number, child in self.children.items():
+        for number in self.children:
             await self._to_child(number, to_child.FinishChild())
-            self.stage.services.dialling.release(child.branches)
         if self.result is None:
             return HungUp()
         if not left and self.verb.hangup_on_star:

@@ -48,6 +48,7 @@ from ..sip.dialog.events import (
     LegOffered,
     LegReoffered,
     Refuse,
+    RefuseOffer,
     Ring,
 )
 from .actor import Actor
@@ -310,7 +311,7 @@ class Call(Actor[CallMessage]):
                 self._start(child)
                 request.reply.set(child.mailbox.ref)
             case CoupleWith():
-                await self._to_media(Couple(request.peer))
+                await self._to_media(Couple(request.peer, request.one_way))
             case Separate():
                 await self._to_media(Uncouple())
             case OpenEarly():
@@ -373,7 +374,7 @@ class Call(Actor[CallMessage]):
     async def _reoffered(self, offer: bytes | None) -> None:
         described = NoDescription(488, "no media") if self._media is None else await self._media.reoffered(offer)
         if isinstance(described, NoDescription):
-            await self._order(Refuse(described.status))
+            await self._order(RefuseOffer(described.status))
         else:
             await self._order(Accept(described.sdp))
 

@@ -42,7 +42,7 @@ from ..sip.dialog.events import (
     LegRefused,
     LegReoffered,
     LegTrying,
-    Refuse,
+    RefuseOffer,
 )
 from ..sip.dialog.leg import Leg
 from ..sip.errors import SipError
@@ -293,7 +293,7 @@ class ChildCall(Actor[ChildInput]):
             case LegReoffered():
                 described = await leg.media.reoffered(fact.body)
                 if isinstance(described, NoDescription):
-                    await self._command(leg, Refuse(described.status))
+                    await self._command(leg, RefuseOffer(described.status))
                 else:
                     await self._command(leg, Accept(described.sdp))
             case LegOfferAnswered():
@@ -314,7 +314,7 @@ class ChildCall(Actor[ChildInput]):
     async def _answered(self, leg: ChildLeg, fact: LegAnswered) -> None:
         problem: str | None = "the answer has no session description"
         if fact.body is not None:
-            problem = None if fact.body == leg.early else await leg.media.settle(fact.body)
+            problem = None if fact.early or fact.body == leg.early else await leg.media.settle(fact.body)
         if problem is not None:
             self.news.alert(32102, problem)
             await self._command(leg, Bye())

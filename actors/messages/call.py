@@ -58,6 +58,8 @@ class CoupleWith:
     """Program to call: let the caller and this leg hear each other."""
 
     peer: PlaneLeg
+    one_way: bool = False
+    """Only the caller hears: early media."""
 
 
 @attrs.frozen

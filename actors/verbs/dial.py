@@ -71,6 +71,7 @@ from ..messages.child import (
     LegPickedUp,
     LegRang,
     LegSent,
+    LegTried,
 )
 from ..recordings import keep_recording
 from .stage import CallerLeft, Stage
@@ -430,7 +431,7 @@ class _Session:
         except (ActorGone, NoReply) as error:
             log.info("a leg went before it could be connected", leg=number, why=str(error))
             return
-        await self.stage.ask_dial(CoupleWith(peer))
+        await self.stage.ask_dial(CoupleWith(peer, one_way=early))
         if not early and self.verb.hangup_on_star:
             await self.stage.tell(InterceptDigits("*"))
             await self.stage.tell(Listen(True))

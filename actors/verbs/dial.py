@@ -71,6 +71,7 @@ from ..messages.child import (
     LegPickedUp,
     LegRang,
     LegSent,
+    LegTried,
 )
 from ..recordings import keep_recording
 from .stage import CallerLeft, Stage

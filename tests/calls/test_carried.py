@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.messages.events import CallEnded, CallRefused, CallStarted
+from offhook.actors.messages.events import CallRefused, CallStarted
 from offhook.server.trunk_config import InboundSettings, NumberSettings
 from offhook.testing.network import Conditions
 from offhook.testing.web import twiml

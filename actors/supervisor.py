@@ -268,12 +268,13 @@ async def _end(tree: Supervisor, connections: Connections, *, hurried: bool) -> 
     """
     services = tree.services
     services.registry.draining = True
+    leaving = tree.outbound is not None and tree.outbound.ref.offer(Stop("shutdown"))
     with trio.move_on_after(0 if hurried else HANG_UP_S + FLUSH_S, shield=True):
         await tree.hang_up_all()
-    services.calls.cancel()
-    with trio.move_on_after(FLUSH_S, shield=True):
-        if tree.outbound is not None and tree.outbound.ref.offer(Stop("shutdown")) and not hurried:
+        if leaving:
+            # Before the cancellation: it ends the listeners too, and gateways answer.
             await tree.withdrawn.wait()
+    services.calls.cancel()
     with trio.move_on_after(FLUSH_S, shield=True):
         # Legs that were cut off say BYE in their last words; it has to reach the wire.
         await services.calls.wait_empty()

@@ -92,7 +92,7 @@ class Dialling:
     def _foreign(self, way: SipAddress, headers: tuple[tuple[str, str], ...]) -> Contact:
         auth = Credentials(way.username, way.password or "") if way.username is not None else None
         path = Path(hop=way.hop, to=NameAddr(way.uri), host=self.house.names.suffix, headers=headers, auth=auth)
-        return Contact(uri=way.uri, way=path)
+        return Contact(uri=way.hop, way=path)
 
     async def _registered(self, way: RegisteredUser, headers: tuple[tuple[str, str], ...]) -> Branches | Nowhere:
         host = self.house.names.full(way.domain)

@@ -64,6 +64,7 @@ from .services import Services, SidSource
 from .settings import Settings
 from .speaker import Offload
 from .switchboard import Switchboard
+from .trunks import TrunkMessage, TrunkRegistrations, registrations_of, trunks_mailbox
 from .webhooks import Webhooks
 
 HANG_UP_S: Final = 2.0
@@ -128,6 +129,10 @@ class Supervisor:
     """Name of each bound address, and whether its listener is up."""
     addresses: dict[str, list[Address]] = attrs.field(factory=dict)
     """By transport: where we listen, with the real ports."""
+    outbound: Mailbox[TrunkMessage] | None = None
+    """Of our registrations with gateways; None: there are none."""
+    withdrawn: trio.Event = attrs.field(factory=trio.Event)
+    """Set when they have been taken back."""
 
     def bound(self, transport: str, address: Address) -> None:
         """A listener is started on this address."""
@@ -246,6 +251,7 @@ async def _open_tree(
                     policy=Policy.RESTART,
                 )
                 _listen(front, bound, supervisor, connections)
+                _start_registrations(shared, supervisor, plan, herald)
                 hurried = True
                 try:
                     yield supervisor
@@ -262,8 +268,12 @@ async def _end(tree: Supervisor, connections: Connections, *, hurried: bool) -> 
     """
     services = tree.services
     services.registry.draining = True
+    leaving = tree.outbound is not None and tree.outbound.ref.offer(Stop("shutdown"))
     with trio.move_on_after(0 if hurried else HANG_UP_S + FLUSH_S, shield=True):
         await tree.hang_up_all()
+        if leaving:
+            # Before the cancellation: it ends the listeners too, and gateways answer.
+            await tree.withdrawn.wait()
     services.calls.cancel()
     with trio.move_on_after(FLUSH_S, shield=True):
         # Legs that were cut off say BYE in their last words; it has to reach the wire.
@@ -279,6 +289,22 @@ def _start_linger(nest: Nest, courier: Courier, registry: Registry) -> Linger:
     nest.start_made(box, lambda: Linger(box, courier, registry, held), policy=Policy.RESTART)
     # Legs hand over to this one; a restarted task works on the same transactions through the same mailbox.
     return Linger(box, courier, registry, held)
+
+
+def _start_registrations(nest: Nest, tree: Supervisor, plan: Plan, herald: Herald) -> None:
+    """Register with the gateways that want it; they know our address only while we do."""
+    services = tree.services
+    held = registrations_of(
+        plan.registered, services.ids, services.timers, plan.settings.server_header, trio.current_time()
+    )
+    if held:
+        box = tree.outbound = trunks_mailbox()
+        nest.start_made(
+            box,
+            lambda: TrunkRegistrations(box, herald, services.courier, services.registry, held),
+            lambda down: tree.withdrawn.set(),
+            policy=Policy.RESTART,
+        )
 
 
 def _start_registrar(nest: Nest, box: Mailbox[RegistrarMessage], services: Services, plan: Plan) -> None:

@@ -19,7 +19,7 @@ from .admission import Admitted, Carried, Decision, Refused, check_media, warnin
 
 def bringing(request: Request, source: str, trunks: Trunks, domains: DomainDirectory) -> Trunk | None:
     """The trunk that brings an INVITE from this IP address; None: it is of no trunk, or for a domain."""
-    trunk = trunks.source(source)
+    trunk = trunks.source(source) if len(trunks) else None
     return trunk if trunk is not None and domains.named(request.uri.host) is None else None
 
 

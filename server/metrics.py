@@ -49,6 +49,9 @@ class Metrics:
     registrations: Counter = attrs.field(init=False)
     unregistrations: Counter = attrs.field(init=False)
     registrations_refused: Counter = attrs.field(init=False)
+    trunks_registered: Gauge = attrs.field(init=False)
+    trunk_registrations: Counter = attrs.field(init=False)
+    gateway_changes: Counter = attrs.field(init=False)
     unwritten: Gauge = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -87,6 +90,15 @@ class Metrics:
             "offhook_registrations_refused", "REGISTERs refused, by SIP status", ["status"], registry=into
         )
         self.unwritten = Gauge("offhook_store_pending", "Changes not written to the store yet", registry=into)
+        self.trunks_registered = Gauge(
+            "offhook_trunk_gateways_registered", "Gateways that we are registered with now", ["trunk"], registry=into
+        )
+        self.trunk_registrations = Counter(
+            "offhook_trunk_registrations", "Attempts to register with gateways", ["trunk", "outcome"], registry=into
+        )
+        self.gateway_changes = Counter(
+            "offhook_gateway_changes", "Gateways found to be away, or back again", ["trunk", "to"], registry=into
+        )
         Gauge("offhook_info", "Constant 1, with the version", ["version"], registry=into).labels(VERSION).set(1)
         Gauge("offhook_tasks", "Trio tasks alive", registry=into).set_function(tasks_alive)
         ProcessCollector(registry=into)
@@ -103,6 +115,11 @@ class Metrics:
             events.Registered: self._registered,
             events.Unregistered: self._unregistered,
             events.RegistrationRefused: lambda event: self.registrations_refused.labels(str(event.status)).inc(),
+            events.TrunkRegistered: self._trunk_registered,
+            events.TrunkUnregistered: lambda event: self.trunks_registered.labels(event.trunk).dec(),
+            events.TrunkUnavailable: lambda event: self.trunk_registrations.labels(event.trunk, "failed").inc(),
+            events.GatewayUnavailable: lambda event: self.gateway_changes.labels(event.trunk, "unavailable").inc(),
+            events.GatewayRecovered: lambda event: self.gateway_changes.labels(event.trunk, "available").inc(),
             events.ActorCrashed: lambda event: self.crashes.inc(),
         }
 
@@ -143,6 +160,11 @@ class Metrics:
     def _unregistered(self, event: events.Unregistered) -> None:
         self.unregistrations.labels(event.reason).inc()
         self.bindings.dec()
+
+    def _trunk_registered(self, event: events.TrunkRegistered) -> None:
+        self.trunk_registrations.labels(event.trunk, "refreshed" if event.refreshed else "new").inc()
+        if not event.refreshed:
+            self.trunks_registered.labels(event.trunk).inc()
 
     def _quality_measured(self, event: events.QualityMeasured) -> None:
         self.packets.labels("sent").inc(event.packets_sent)

@@ -220,6 +220,9 @@ def headings_of_settings() -> Iterator[tuple[str, type[Any]]]:
         yield f"`[{name}]`", cls
     yield "`[[domain]]`", load.ARRAYS["domain"]
     yield "`[[domain.credential]]`", load.ARRAYS["credential"]
+    yield "`[[trunk]]`", load.ARRAYS["trunk"]
+    yield "`[trunk.inbound]`", load.INNER["inbound"]
+    yield "`[[number]]`", load.ARRAYS["number"]
 
 
 def test_every_variable_of_the_command_line_is_documented() -> None:

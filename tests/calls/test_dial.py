@@ -387,3 +387,19 @@ async def test_two_phones_ring_and_the_slower_one_gets_a_cancel_with_its_reason(
         await two.over()
         assert len(it.of(CallStarted)) == 2
         await it.idle()
+
+
+async def test_a_foreign_address_is_called_over_the_transport_that_it_names(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with office(tmp_path, register=False) as here:
+        it = here.it
+        it.web.on("/voice", twiml(f"<Dial><Sip>sip:carol@{BOB_HOST};transport=tcp</Sip></Dial>"))
+        alice = await here.alice_calls()
+        bob = await here.bob.called()
+        assert bob.invite is not None
+        assert bob.invite.via.transport == "TCP"
+        assert str(bob.invite.to.uri) == f"sip:carol@{BOB_HOST}"
+        await bob.decline(486)
+        await alice.over()
+        await it.idle()

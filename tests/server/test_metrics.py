@@ -143,3 +143,23 @@ def test_two_servers_in_one_process_keep_their_figures_apart() -> None:
     one.observe(started("CA1"))
     assert b'offhook_calls_started_total{direction="inbound"} 1.0' in one.render()
     assert b"direction" not in other.render()
+
+
+def test_trunks_are_counted_by_name() -> None:
+    there: dict[str, Any] = {**BASE, "trunk": "main", "gateway": "sip:gw1.example.com"}
+    failed = events.TrunkUnavailable(**there, status=503, detail="", retry_s=10.0)
+    samples = heard(
+        failed,
+        events.TrunkRegistered(**there, expires_s=60, refreshed=False),
+        events.TrunkRegistered(**there, expires_s=60, refreshed=True),
+        events.TrunkRegistered(**{**there, "gateway": "sip:gw2.example.com"}, expires_s=60, refreshed=False),
+        events.TrunkUnregistered(**there, reason="expired"),
+        events.GatewayUnavailable(**there, status=408),
+        events.GatewayRecovered(**there),
+    )
+    assert samples["offhook_trunk_gateways_registered", "main"] == 1
+    assert samples["offhook_trunk_registrations_total", "new", "main"] == 2
+    assert samples["offhook_trunk_registrations_total", "refreshed", "main"] == 1
+    assert samples["offhook_trunk_registrations_total", "failed", "main"] == 1
+    assert samples["offhook_gateway_changes_total", "unavailable", "main"] == 1
+    assert samples["offhook_gateway_changes_total", "available", "main"] == 1

@@ -149,3 +149,11 @@ def test_any_text_is_a_caller_or_an_error(given_: str, own: str) -> None:
         assert caller_id.display is None or not set(caller_id.display) & set("\r\n\0")
     with contextlib.suppress(BadCallerId):
         assert for_number(given_, caller, OWNED).text in OWNED
+
+
+def test_a_phone_whose_user_is_a_number_of_ours_calls_by_it() -> None:
+    phone = Caller(from_="sip:+15550100@acme.sip.test", to="sip:1@acme.sip.test", kind=Kind.SIP)
+    assert for_number(None, phone, {"+15550100"}, "+15550199").text == "+15550100"
+    assert for_number(None, phone, set(), "+15550199").text == "+15550199"
+    with pytest.raises(BadCallerId):
+        for_number(None, phone, set())

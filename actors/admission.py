@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from ..media.errors import MediaError, SdpError, SecureMediaNotAccepted, SecureMediaRequired
-from ..media.sdp.negotiate import LocalMedia, Policy, answer
+from ..media.sdp.negotiate import Policy, check
 from ..media.sdp.parse import parse as parse_sdp
 from ..sip.digest import DigestServer, Outcome
 from ..sip.errors import SipError
@@ -215,7 +215,7 @@ def _check_media(request: Request, domain: DomainRecord, transport: str) -> Refu
     if request.content_type not in ACCEPT:
         return None  # an optional body that we need not read
     try:
-        answer(parse_sdp(request.body), LocalMedia("192.0.2.1", 2), Policy(secure=domain.secure))
+        check(parse_sdp(request.body), Policy(secure=domain.secure))
     except SecureMediaNotAccepted as error:
         return Refused(488, "Secure media not accepted", alert=Alert(32207, str(error)), domain=domain)
     except SecureMediaRequired as error:

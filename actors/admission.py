@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from ..media.errors import MediaError, SdpError, SecureMediaNotAccepted, SecureMediaRequired
-from ..media.sdp.negotiate import LocalMedia, Policy, answer
+from ..media.sdp.negotiate import Policy, check
 from ..media.sdp.parse import parse as parse_sdp
 from ..sip.dialog.config import ALLOW, MIN_SESSION_S, SUPPORTED
 from ..sip.dialog.session_timer import too_brief
@@ -260,7 +260,7 @@ def check_media(request: Request, domain: DomainRecord | None, transport: str) -
     if request.content_type not in ACCEPT:
         return None  # an optional body that we need not read
     try:
-        answer(parse_sdp(request.body), LocalMedia("192.0.2.1", 2), Policy(secure=secure))
+        check(parse_sdp(request.body), Policy(secure=secure))
     except SecureMediaNotAccepted as error:
         return Refused(488, "Secure media not accepted", alert=Alert(32207, str(error)), domain=domain)
     except SecureMediaRequired as error:

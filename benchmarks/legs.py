@@ -9,6 +9,7 @@ middle seconds, when all calls are up.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from statistics import median
@@ -17,7 +18,7 @@ import attrs
 import trio
 
 from . import contestants, sipp
-from .processes import Failed, free_port, running, tail, usage
+from .processes import Failed, running, tail, usage
 
 LEGS = (100, 400)
 SECONDS = 10.0
@@ -63,26 +64,23 @@ async def measure(place: Path, *, quick: bool = False) -> list[Run]:
 
 async def one_run(place: Path, application_port: int, legs: int, seconds: float) -> Run:
     """Set up the calls, measure, and let them hang up."""
-    ears = free_port()
     setup_s = legs / CALLS_A_SECOND
     stay_s = setup_s + seconds + 3 * MARGIN_S
+    place.mkdir(parents=True, exist_ok=True)
+    log = place / "listener.log"
     async with (
         contestants.offhook(place, application_port, "/play") as server,
+        running([sys.executable, "-m", "benchmarks.listener", str(seconds)], log) as listener,
         trio.open_nursery() as nursery,
     ):
-        nursery.start_soon(stayers, place, server.sip_port, legs, ears, stay_s)
+        port = int((await said(log, 1))[0])
+        nursery.start_soon(stayers, place, server.sip_port, legs, port, stay_s)
         await trio.sleep(setup_s + MARGIN_S)
-        log = place / "listener.log"
-        command = [sys.executable, "-m", "benchmarks.listener", str(ears), str(seconds)]
-        async with running(command, log) as listener:
-            await until_says(log, "ready")
-            before, began = usage(server.pid), trio.current_time()
-            await trio.sleep(seconds)
-            after, lasted = usage(server.pid), trio.current_time() - began
-            with trio.move_on_after(30):
-                while listener.poll() is None:
-                    await trio.sleep(0.05)
-        heard = json.loads(log.read_text().splitlines()[-1])
+        listener.send_signal(signal.SIGUSR1)
+        before, began = usage(server.pid), trio.current_time()
+        await trio.sleep(seconds)
+        after, lasted = usage(server.pid), trio.current_time() - began
+        heard = json.loads((await said(log, 2))[1])
         nursery.cancel_scope.cancel()
     cpu = (after.cpu_s - before.cpu_s) / lasted
     return Run(
@@ -104,13 +102,13 @@ async def stayers(place: Path, port: int, legs: int, media_port: int, stay_s: fl
     )
 
 
-async def until_says(log: Path, word: str) -> None:
-    """Wait until a process has printed `word`."""
-    with trio.move_on_after(10):
-        while word not in log.read_text():
-            await trio.sleep(0.02)
-        return
-    raise Failed(f"{log} does not say {word}:\n{tail(log)}")
+async def said(log: Path, lines: int) -> list[str]:
+    """The lines a process has printed, once there are so many."""
+    with trio.move_on_after(30):
+        while len(found := log.read_text().splitlines()) < lines:
+            await trio.sleep(0.05)
+        return found
+    raise Failed(f"{log} holds too little:\n{tail(log)}")
 
 
 def summarize(runs: list[Run]) -> list[Run]:

@@ -27,6 +27,7 @@ def facts() -> dict[str, object]:
         "commit": commit(),
         "trio": version("trio"),
         "sipp": sipp_version(),
+        "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "load_average_before": round(os.getloadavg()[0], 2),
     }
 

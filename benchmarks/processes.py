@@ -61,10 +61,11 @@ def family(pid: int) -> Iterator[int]:
 def free_port() -> int:
     """A port of 127.0.0.1 that is free for UDP and TCP at this moment.
 
-    It lies below those that the kernel hands out by itself, so that no client's connection takes it meanwhile.
+    It lies below those that the kernel hands out by itself, so that no client's connection takes it meanwhile, and
+    below offhook's usual ports for media.
     """
     for _ in range(1000):
-        port = random.randrange(10_000, 30_000, 2)
+        port = random.randrange(10_000, 20_000)
         try:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 with socket.socket(socket.AF_INET, kind) as probe:

@@ -25,13 +25,16 @@ from ..sip.render import render
 from .arrivals import admit, refuse
 from .errors import ConnectionLost, TransportError, WriterStuck
 from .flow import Flow, FlowClosed, LossListener, Malformed, Received
-from .network import Address, show
+from .network import Address, Stream, show
 
 log = structlog.get_logger(__name__)
 
 READ_BYTES = 16_384
 PIECE_BYTES = 16_384
 """Written at a time; the stall limit applies to each piece."""
+BURST_BYTES = 1 << 20
+"""Most that is written in one turn of the event loop, when the kernel takes it. A turn may last a second when the
+machine has too much to do, and the one connection of a proxy carries all its calls."""
 WATCHED_S = 32.0
 """64 T1: how long a sender is told of a loss. Later its transaction's own timers have ruled (17.1.1.2, 17.1.2.2)."""
 LAST_ANSWERS_S = 0.5
@@ -283,9 +286,13 @@ class StreamConnection:
                     scope.deadline = math.inf
                     await self._wake.park()
                     continue
-                piece = self._next_piece()
-                scope.deadline = trio.current_time() + self._settings.stall_s
                 try:
+                    if self._write_now():
+                        scope.deadline = math.inf
+                        await trio.lowlevel.checkpoint()
+                        continue
+                    piece = self._next_piece()
+                    scope.deadline = trio.current_time() + self._settings.stall_s
                     await self._stream.send_all(piece)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     self._stop(ConnectionLost(show(self.flow.remote), str(error) or "connection reset"))
@@ -295,6 +302,23 @@ class StreamConnection:
         if scope.cancelled_caught:
             self._counts.stuck += 1
             self._stop(WriterStuck(show(self.flow.remote), f"nothing moved for {self._settings.stall_s:g} s"))
+
+    def _write_now(self) -> bool:
+        """Write what goes without waiting; whether anything did."""
+        if not isinstance(self._stream, Stream):
+            return False
+        written = 0
+        while self._queue and written < BURST_BYTES:
+            piece = self._next_piece()
+            taken = self._stream.send_nowait(piece)
+            written += taken
+            self._queued -= taken
+            if taken < len(piece):
+                self._queue.appendleft(piece[taken:])
+                break
+        if written:
+            self.active_at = trio.current_time()
+        return written > 0
 
     def _next_piece(self) -> bytes:
         """Up to `PIECE_BYTES` off the queue: many small messages in one write, a large one in several."""

@@ -106,6 +106,13 @@ class Stream(trio.abc.HalfCloseableStream):
     local: Address
     remote: Address
 
+    def send_nowait(self, data: bytes | bytearray | memoryview) -> int:
+        """Write what goes without waiting, while no `send_all` is under way; how many bytes that was.
+
+        0 says only that `send_all` is to be used. Raises as `send_all` does.
+        """
+        return 0
+
 
 class Listener(trio.abc.Listener[Stream]):
     """Accepts streams; `accept` raises OSError when the process is out of descriptors (wait a little, then go on)."""

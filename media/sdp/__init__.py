@@ -1,7 +1,7 @@
 """Session descriptions (RFC 8866) and their negotiation (RFC 3264)."""
 
 from .model import Attribute, Bandwidth, Codec, Connection, Direction, Media, Origin, SessionDescription, Timing
-from .negotiate import Address, Agreed, LocalMedia, Policy, accept, answer, offer
+from .negotiate import Address, Agreed, LocalMedia, Policy, accept, answer, check, offer
 from .parse import parse
 from .render import render
 
@@ -21,6 +21,7 @@ __all__ = [
     "Timing",
     "accept",
     "answer",
+    "check",
     "offer",
     "parse",
     "render",

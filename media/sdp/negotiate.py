@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import attrs
@@ -25,7 +26,7 @@ from ..frames import FRAME_MS, SAMPLE_RATE_HZ
 from ..g711 import PCMA, PCMU, Law
 from .model import Attribute, Codec, Connection, Direction, Media, Origin, SessionDescription
 
-__all__ = ["Address", "Agreed", "LocalMedia", "Policy", "accept", "answer", "offer"]
+__all__ = ["Address", "Agreed", "LocalMedia", "Policy", "accept", "answer", "check", "offer"]
 
 Address: TypeAlias = tuple[str, int]
 
@@ -123,19 +124,19 @@ def answer(
 
     Also answers re-offers: give the same `local`, renewed when what it says may have changed.
     """
-    refusals: list[OfferRefused] = []
-    for index, media in enumerate(offered.media):
-        if media.kind != "audio" or media.port == 0:
-            continue
-        try:
-            chosen, agreed = _answer_stream(offered, index, local, policy)
-        except OfferRefused as refusal:
-            refusals.append(refusal)
-            continue
-        streams = [_disabled(other) for other in offered.media]
-        streams[index] = chosen
-        return _description(local, tuple(streams)), agreed
-    raise refusals[0] if refusals else NoAudioStream("the offer has no audio stream")
+    agreed, direction = _agree_on_any(offered, local.laws, local.direction, policy)
+    codecs = [Codec(agreed.payload_type, agreed.codec.name, SAMPLE_RATE_HZ)]
+    if agreed.event_type is not None:
+        codecs.append(Codec(agreed.event_type, "telephone-event", SAMPLE_RATE_HZ, 1, _EVENTS))
+    streams = [_disabled(other) for other in offered.media]
+    profile = offered.media[agreed.media_index].profile
+    streams[agreed.media_index] = _our_media(local, codecs, profile, direction)
+    return _description(local, tuple(streams)), agreed
+
+
+def check(offered: SessionDescription, policy: Policy = Policy(), laws: tuple[Law, ...] = (PCMU, PCMA)) -> None:
+    """Raise OfferRefused where `answer` would: before there is anything to answer with."""
+    _agree_on_any(offered, laws, Direction.SENDRECV, policy)
 
 
 def accept(offered: SessionDescription, answered: SessionDescription, local: LocalMedia) -> Agreed:
@@ -177,17 +178,34 @@ def accept(offered: SessionDescription, answered: SessionDescription, local: Loc
     )
 
 
-def _answer_stream(offered: SessionDescription, index: int, local: LocalMedia, policy: Policy) -> tuple[Media, Agreed]:
+def _agree_on_any(
+    offered: SessionDescription, laws: tuple[Law, ...], wish: Direction, policy: Policy
+) -> tuple[Agreed, Direction]:
+    """What the first audio stream that we can take settles, and the direction it has in our words."""
+    refusals: list[OfferRefused] = []
+    for index, media in enumerate(offered.media):
+        if media.kind != "audio" or media.port == 0:
+            continue
+        try:
+            return _agree_on(offered, index, laws, wish, policy)
+        except OfferRefused as refusal:
+            refusals.append(refusal)
+    raise refusals[0] if refusals else NoAudioStream("the offer has no audio stream")
+
+
+def _agree_on(
+    offered: SessionDescription, index: int, laws: tuple[Law, ...], wish: Direction, policy: Policy
+) -> tuple[Agreed, Direction]:
     media = offered.media[index]
     _check_profile(media.profile.upper(), policy)
-    chosen = _first_law(media.codecs, local.laws)
+    chosen = _first_law(media.codecs, laws)
     if chosen is None:
-        raise NoCommonCodec(f"none of {' '.join(media.formats)} is {' or '.join(law.name for law in local.laws)}")
+        raise NoCommonCodec(f"none of {' '.join(media.formats)} is {' or '.join(law.name for law in laws)}")
     law, payload_type = chosen
     event = _event(media.codecs)
     if event is not None and event.payload_type == payload_type:
         event = None
-    direction = local.direction & _peer_direction(offered, media).seen_from_the_peer
+    direction = wish & _peer_direction(offered, media).seen_from_the_peer
     agreed = _agreed(
         offered,
         media,
@@ -200,10 +218,7 @@ def _answer_stream(offered: SessionDescription, index: int, local: LocalMedia, p
         ours=direction,
         error=UnusableAddress,
     )
-    codecs = [Codec(payload_type, law.name, SAMPLE_RATE_HZ)]
-    if event is not None:
-        codecs.append(Codec(event.payload_type, "telephone-event", SAMPLE_RATE_HZ, 1, _EVENTS))
-    return _our_media(local, codecs, media.profile, direction), agreed
+    return agreed, direction
 
 
 def _check_profile(profile: str, policy: Policy) -> None:
@@ -273,16 +288,28 @@ def _peer_direction(described: SessionDescription, media: Media) -> Direction:
     return direction & Direction.SENDONLY if connection is not None and connection.on_hold else direction
 
 
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+
+
 def _host(connection: Connection, error: type[MediaError]) -> str | None:
     """The literal that media may be sent to; None when there is none for now."""
+    host, why_not = _judged(connection)
+    if why_not:
+        raise error(why_not)
+    return host
+
+
+@lru_cache(maxsize=1024)
+def _judged(connection: Connection) -> tuple[str | None, str]:
+    """The literal, if there is one, and what speaks against sending media to it."""
     ip = connection.ip
     if connection.network.upper() != "IN" or "/" in connection.address:
-        raise error(f"no call's media can go to {connection.network} {connection.address}")
+        return None, f"no call's media can go to {connection.network} {connection.address}"
     if ip is None or ip.is_unspecified:
-        return None
-    if ip.is_multicast or ip == ipaddress.IPv4Address("255.255.255.255"):
-        raise error(f"no call's media can go to {ip}")
-    return str(ip)
+        return None, ""
+    if ip.is_multicast or ip == _BROADCAST:
+        return None, f"no call's media can go to {ip}"
+    return str(ip), ""
 
 
 # rtcp-attribute = "a=rtcp:" port [nettype space addrtype space connection-address]       RFC 3605 section 2.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from .model import Attribute, Bandwidth, Connection, Media, SessionDescription
 
@@ -11,47 +11,53 @@ __all__ = ["render"]
 
 def render(description: SessionDescription) -> bytes:
     """The description as the body of a message."""
-    return "".join(f"{line}\r\n" for line in _session(description)).encode("utf-8", "surrogateescape")
+    lines = _session(description)
+    lines.append("")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _session(it: SessionDescription) -> Iterator[str]:
+def _session(it: SessionDescription) -> list[str]:
     o = it.origin
-    yield "v=0"
-    yield f"o={o.username} {o.session_id} {o.version} {o.network} {o.address_type} {o.address}"
-    yield f"s={it.name}"
+    lines = [
+        "v=0",
+        f"o={o.username} {o.session_id} {o.version} {o.network} {o.address_type} {o.address}",
+        f"s={it.name}",
+    ]
     if it.information is not None:
-        yield f"i={it.information}"
+        lines.append(f"i={it.information}")
     if it.uri is not None:
-        yield f"u={it.uri}"
-    yield from (f"e={email}" for email in it.emails)
-    yield from (f"p={phone}" for phone in it.phones)
-    yield from _shared(() if it.connection is None else (it.connection,), it.bandwidths)
+        lines.append(f"u={it.uri}")
+    lines += [f"e={email}" for email in it.emails]
+    lines += [f"p={phone}" for phone in it.phones]
+    lines += _shared(() if it.connection is None else (it.connection,), it.bandwidths)
     for timing in it.times:
-        yield f"t={timing.start} {timing.stop}"
-        yield from (f"r={repeat}" for repeat in timing.repeats)
+        lines.append(f"t={timing.start} {timing.stop}")
+        lines += [f"r={repeat}" for repeat in timing.repeats]
     if it.zone is not None:
-        yield f"z={it.zone}"
-    yield from _tail(it.key, it.attributes)
+        lines.append(f"z={it.zone}")
+    lines += _tail(it.key, it.attributes)
     for media in it.media:
-        yield from _media(media)
+        lines += _media(media)
+    return lines
 
 
-def _media(it: Media) -> Iterator[str]:
+def _media(it: Media) -> list[str]:
     port = f"{it.port}" if it.port_count == 1 else f"{it.port}/{it.port_count}"
-    yield f"m={it.kind} {port} {it.profile} {' '.join(it.formats)}"
+    lines = [f"m={it.kind} {port} {it.profile} {' '.join(it.formats)}"]
     if it.title is not None:
-        yield f"i={it.title}"
-    yield from _shared(it.connections, it.bandwidths)
-    yield from _tail(it.key, it.attributes)
+        lines.append(f"i={it.title}")
+    lines += _shared(it.connections, it.bandwidths)
+    lines += _tail(it.key, it.attributes)
+    return lines
 
 
-def _shared(connections: Iterable[Connection], bandwidths: Iterable[Bandwidth]) -> Iterator[str]:
-    yield from (f"c={c.network} {c.address_type} {c.address}" for c in connections)
-    yield from (f"b={bandwidth.kind}:{bandwidth.value}" for bandwidth in bandwidths)
+def _shared(connections: Iterable[Connection], bandwidths: Iterable[Bandwidth]) -> list[str]:
+    lines = [f"c={c.network} {c.address_type} {c.address}" for c in connections]
+    lines += [f"b={bandwidth.kind}:{bandwidth.value}" for bandwidth in bandwidths]
+    return lines
 
 
-def _tail(key: str | None, attributes: Iterable[Attribute]) -> Iterator[str]:
-    if key is not None:
-        yield f"k={key}"
-    for attribute in attributes:
-        yield f"a={attribute.name}" if attribute.value is None else f"a={attribute.name}:{attribute.value}"
+def _tail(key: str | None, attributes: Iterable[Attribute]) -> list[str]:
+    lines = [] if key is None else [f"k={key}"]
+    lines += [f"a={each.name}" if each.value is None else f"a={each.name}:{each.value}" for each in attributes]
+    return lines

@@ -176,7 +176,10 @@ def main() -> int:
     )
     parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=TRANSPORTS, help="UDP, TCP (both)")
     parser.add_argument("--json", help="file for all figures")
+    parser.add_argument("--folder", type=Path, help="keep scenarios, statistics and logs there")
     options = parser.parse_args()
+    if options.folder is not None:
+        return 0 if trio.run(campaign, options, options.folder.resolve()) else 1
     with tempfile.TemporaryDirectory(prefix="offhook-campaign-") as folder:
         return 0 if trio.run(campaign, options, Path(folder)) else 1
 

@@ -8,7 +8,7 @@ gets here.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -38,6 +38,7 @@ ACCEPT_HEADER: Final = ("Accept", ", ".join(ACCEPT))
 SUPPORTED_HEADER: Final = ("Supported", ", ".join(SUPPORTED))
 
 PROXY_CHALLENGE_PHRASE: Final = "Proxy Authentication required"
+SECURE_TRANSPORTS: Final = ("TLS", "WSS")
 
 
 @attrs.frozen
@@ -168,7 +169,14 @@ def admit(
         return refused
     username: str | None = None
     if domain.call_credentials:
-        checked = _check_digest(request, domain, digest, now)
+        checked = authenticated(
+            request,
+            request.headers.all("Proxy-Authorization"),
+            lambda user: password_for_calls(domain, user),
+            domain=domain,
+            digest=digest,
+            now=now,
+        )
         if isinstance(checked, Refused):
             return checked
         username = checked
@@ -208,15 +216,17 @@ def password_for_calls(domain: DomainRecord, username: str) -> str | None:
     return next((each.password for each in domain.call_credentials if each.username == username), None)
 
 
-def _check_digest(request: Request, domain: DomainRecord, digest: DigestServer, now: float) -> Refused | str:
+def authenticated(
+    request: Request,
+    credentials: Sequence[str],
+    password_of: Callable[[str], str | None],
+    *,
+    domain: DomainRecord,
+    digest: DigestServer,
+    now: float,
+) -> Refused | str:
     """The authenticated user, or the refusal. A wrong user and a wrong password cannot be told apart."""
-    verdict = digest.check(
-        request.headers.all("Proxy-Authorization"),
-        request.method,
-        request.request_uri,
-        lambda user: password_for_calls(domain, user),
-        now,
-    )
+    verdict = digest.check(credentials, request.method, request.request_uri, password_of, now)
     match verdict.outcome:
         case Outcome.ACCEPTED:
             return verdict.username or ""
@@ -238,16 +248,23 @@ def challenge(digest: DigestServer, domain: DomainRecord, now: float, *, stale: 
     )
 
 
+def check_transport(domain: DomainRecord, transport: str, what: str) -> Refused | None:
+    """Whether signalling is as secure as the domain wants it; `what` came over it, for people."""
+    if not domain.secure or transport in SECURE_TRANSPORTS:
+        return None
+    return Refused(
+        488,
+        "Secure SIP transport required",
+        alert=Alert(32209, f"the domain is secure, the {what} came over {transport}"),
+        domain=domain,
+    )
+
+
 def check_media(request: Request, domain: DomainRecord | None, transport: str) -> Refused | None:
     """Whether the session that is offered can come about; without a domain it need not be secure."""
-    secure = domain is not None and domain.secure
-    if secure and transport not in ("TLS", "WSS"):
-        return Refused(
-            488,
-            "Secure SIP transport required",
-            alert=Alert(32209, f"the domain is secure, the call came over {transport}"),
-            domain=domain,
-        )
+    insecure = check_transport(domain, transport, "call") if domain is not None else None
+    if insecure is not None:
+        return insecure
     if not request.body:
         if request.content_type in ACCEPT:
             return Refused(
@@ -260,7 +277,7 @@ def check_media(request: Request, domain: DomainRecord | None, transport: str) -
     if request.content_type not in ACCEPT:
         return None  # an optional body that we need not read
     try:
-        check(parse_sdp(request.body), Policy(secure=secure))
+        check(parse_sdp(request.body), Policy(secure=domain is not None and domain.secure))
     except SecureMediaNotAccepted as error:
         return Refused(488, "Secure media not accepted", alert=Alert(32207, str(error)), domain=domain)
     except SecureMediaRequired as error:

@@ -11,14 +11,14 @@ from typing import TypeAlias
 
 import attrs
 
-from ..sip.digest import DigestServer, Outcome
+from ..sip.digest import DigestServer
 from ..sip.errors import SipError
 from ..sip.message import Request
 from ..sip.registration import RegistrationRefused, TooManyBindings, TooManyRegisters, aor_of_uri
 from ..sip.uri import Uri
 from ..store.domains import DomainDirectory
 from ..store.records import DomainRecord
-from .admission import Alert, Refused, challenge
+from .admission import Alert, Refused, authenticated, check_transport
 
 CREDENTIALS = ("Proxy-Authorization", "Authorization")
 """We challenge by 407, and some phones answer as if it had been a 401."""
@@ -63,7 +63,14 @@ def enrol(request: Request, *, transport: str, domains: DomainDirectory, digest:
     refused = _check_domain(domain, transport)
     if refused is not None:
         return refused
-    checked = _check_digest(request, domain, digest, now)
+    checked = authenticated(
+        request,
+        [value for name in CREDENTIALS for value in request.headers.all(name)],
+        domain.registration_passwords.get,
+        domain=domain,
+        digest=digest,
+        now=now,
+    )
     if isinstance(checked, Refused):
         return checked
     if checked != to.user_text:
@@ -89,34 +96,7 @@ def _check_domain(domain: DomainRecord, transport: str) -> Refused | None:
         return Refused(403, alert=Alert(32210, "the domain takes no registrations"), domain=domain)
     if not domain.registration_passwords:
         return Refused(403, alert=Alert(32212, "no credential list is mapped for registrations"), domain=domain)
-    if domain.secure and transport not in ("TLS", "WSS"):
-        return Refused(
-            488,
-            "Secure SIP transport required",
-            alert=Alert(32209, f"the domain is secure, the registration came over {transport}"),
-            domain=domain,
-        )
-    return None
-
-
-def _check_digest(request: Request, domain: DomainRecord, digest: DigestServer, now: float) -> Refused | str:
-    """The authenticated user, or the refusal."""
-    verdict = digest.check(
-        [value for name in CREDENTIALS for value in request.headers.all(name)],
-        request.method,
-        request.request_uri,
-        domain.registration_passwords.get,
-        now,
-    )
-    match verdict.outcome:
-        case Outcome.ACCEPTED:
-            return verdict.username or ""
-        case Outcome.WRONG:
-            return Refused(403, "Invalid credentials", alert=Alert(32202, "wrong user name or password"), domain=domain)
-        case Outcome.MALFORMED:
-            return Refused(400, "Bad Proxy-Authorization header", domain=domain)
-        case _:
-            return challenge(digest, domain, now, stale=verdict.outcome in (Outcome.STALE, Outcome.REPLAYED))
+    return check_transport(domain, transport, "registration")
 
 
 def refusal(error: SipError, domain: DomainRecord) -> Refused:

@@ -6,7 +6,6 @@ left. A call ends once; everything it owns ends with it, in order where there is
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import Final, TypeVar, assert_never
 
@@ -36,12 +35,10 @@ from ..media.events import (
 )
 from ..media.events import Play as PlayOrder
 from ..sip.dialog.events import (
-    Accept,
     Answer,
     Bye,
     Cause,
     LegAnswered,
-    LegCommand,
     LegEnded,
     LegFact,
     LegOfferAnswered,
@@ -81,7 +78,6 @@ from .messages.call import (
     Separate,
 )
 from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent, LegTried
-from .messages.leg import LegOrder
 from .messages.lifecycle import Down
 from .messages.media import Couple, MediaCommand, Uncouple
 from .program import ProgramActor
@@ -137,8 +133,7 @@ class Call(Actor[CallMessage]):
     _ending: Input | None = None
     """What the next end of the leg means, where we brought it about."""
     _cause: str = ""
-    _started: set[str] = attrs.field(factory=set)
-    """Names of the actors that we ever ran."""
+    _leg_started: bool = False
     _running: set[str] = attrs.field(factory=set)
     """Names of those that have not ended."""
     _abandon_at: float = math.inf
@@ -159,6 +154,7 @@ class Call(Actor[CallMessage]):
     async def started(self) -> None:
         self.news.started()
         self._start(self.leg)
+        self._leg_started = True
 
     def finished(self) -> bool:
         return self.state.status.final and not self._running
@@ -171,7 +167,7 @@ class Call(Actor[CallMessage]):
         for reply in self._waiting:
             reply.fail(CallOver())
         self.news.notifications.close()
-        if self.leg.mailbox.name not in self._started:
+        if not self._leg_started:
             self.leg.forget()  # a crash before it could run: nothing must be routed to it
         self.services.registry.drop_call(self.identity.sid)
         if self.identity.trunk is not None:
@@ -207,7 +203,7 @@ class Call(Actor[CallMessage]):
             case RefuseCall():
                 self._ending = Input.REFUSED_BUSY if message.busy else Input.REFUSED
                 self._cause = "rejected"
-                await self._order(Refuse(message.status, message.reason))
+                await self.leg.order(Refuse(message.status, message.reason))
             case Listen():
                 self._listening = message.on
             case HangUp():
@@ -244,13 +240,14 @@ class Call(Actor[CallMessage]):
         match fact:
             case LegOffered():
                 self._offer = fact.body
-                await self._order(Ring(180))
+                await self.leg.order(Ring(180))
                 self._apply(Input.RANG)
                 self._start_program()
             case LegAnswered():
                 await self._came_up(fact.body)
             case LegReoffered():
-                await self._reoffered(fact.body)
+                told = await self._media.reoffered(fact.body) if self._media is not None else RefuseOffer()
+                await self.leg.order(told)
             case LegOfferAnswered():
                 await self._settle(fact.body)
             case LegEnded():
@@ -300,7 +297,7 @@ class Call(Actor[CallMessage]):
             if len(self._waiting) == 1:
                 described = await self._describe()
                 if described is not None:
-                    await self._order(Answer(described, self.identity.answer_headers(self.services.settings)))
+                    await self.leg.order(Answer(described, self.identity.answer_headers(self.services.settings)))
 
     async def _on_dial(self, request: DialRequest) -> None:
         """What a `<Dial>` needs of the call it runs on."""
@@ -331,13 +328,12 @@ class Call(Actor[CallMessage]):
             if described is None:
                 reply.fail(CallOver())
             else:
-                await self._order(Ring(183, described))
+                await self.leg.order(Ring(183, described))
                 reply.set(None)
 
-    async def _to_media(self, command: MediaCommand) -> None:
+    async def _to_media(self, command: Couple | Uncouple) -> None:
         if self._media is not None:
-            with contextlib.suppress(ActorGone):
-                await self._media.ref.send(command)
+            await self._media.order(command)
 
     async def _describe(self) -> bytes | None:
         """Our session description, made once; None after refusing a call that can have no session."""
@@ -350,7 +346,7 @@ class Call(Actor[CallMessage]):
         described = await self._media.prepare(self._offer)
         if isinstance(described, NoDescription):
             self._ending, self._cause = Input.BROKE, "no-media"
-            await self._order(Refuse(described.status))
+            await self.leg.order(Refuse(described.status))
             return None
         self._described = described.sdp
         return described.sdp
@@ -371,17 +367,9 @@ class Call(Actor[CallMessage]):
             self._alert(32102, problem)
             await self._hang_up("bad-answer", Input.BROKE)
 
-    async def _reoffered(self, offer: bytes | None) -> None:
-        described = NoDescription(488, "no media") if self._media is None else await self._media.reoffered(offer)
-        if isinstance(described, NoDescription):
-            await self._order(RefuseOffer(described.status))
-        else:
-            await self._order(Accept(described.sdp))
-
     # --- parts -----------------------------------------------------------------------------------------------
 
     def _start(self, actor: Actor[M]) -> None:
-        self._started.add(actor.mailbox.name)
         self._running.add(actor.mailbox.name)
         self._nest.start(actor, self._child_down)
 
@@ -401,10 +389,6 @@ class Call(Actor[CallMessage]):
     def _stop_media(self) -> None:
         if self._media is not None:
             self._media.stop()
-
-    async def _order(self, command: LegCommand) -> None:
-        with contextlib.suppress(ActorGone):  # it ended in this very moment, and its last news is on the way
-            await self.leg.mailbox.ref.send(LegOrder(command))
 
     async def _sound(self, order: AudioOrder) -> None:
         if self._media is None:
@@ -431,7 +415,7 @@ class Call(Actor[CallMessage]):
         if self._ending is None:
             self._cause = cause
             self._ending = ending
-            await self._order(Bye())
+            await self.leg.order(Bye())
         else:
             self._ending = ending
 

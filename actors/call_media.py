@@ -9,11 +9,22 @@ import attrs
 import structlog
 
 from ..media.errors import MediaError
+from ..sip.dialog.events import Accept, RefuseOffer
 from ..transport.errors import TransportError
 from .mailbox import ActorGone, NoReply, Ref, Reply
 from .messages.call import AudioOrder
 from .messages.lifecycle import Stop
-from .messages.media import LocalDescription, MakeOffer, MediaCommand, MediaPolicy, Prepare, Reoffer, Settle
+from .messages.media import (
+    Couple,
+    LocalDescription,
+    MakeOffer,
+    MediaCommand,
+    MediaPolicy,
+    Prepare,
+    Reoffer,
+    Settle,
+    Uncouple,
+)
 
 ANSWERS_WITHIN_S: Final = 5.0
 """Media only binds ports and reads a description; longer means that it is stuck."""
@@ -45,11 +56,12 @@ class CallMedia:
         """Open the ports; our answer to the caller's offer, or our offer when there was none."""
         return await self._describe(lambda reply: Prepare(offer, self.policy, reply))
 
-    async def reoffered(self, offer: bytes | None) -> Described:
-        """Our answer to a later offer of the caller's, or our offer when it asked for one."""
-        if offer is None:
-            return await self._describe(MakeOffer)
-        return await self._describe(lambda reply: Reoffer(offer, reply))
+    async def reoffered(self, offer: bytes | None) -> Accept | RefuseOffer:
+        """What the leg is told to do with a later offer of the far end's; None: it asked for one of ours."""
+        described = await self._describe(MakeOffer if offer is None else lambda reply: Reoffer(offer, reply))
+        if isinstance(described, NoDescription):
+            return RefuseOffer(described.status)
+        return Accept(described.sdp)
 
     async def settle(self, answer: bytes) -> str | None:
         """Take the far end's answer to our offer; what is wrong with it, or None."""
@@ -64,7 +76,7 @@ class CallMedia:
             return str(error)
         return None
 
-    async def order(self, order: AudioOrder) -> None:
+    async def order(self, order: AudioOrder | Couple | Uncouple) -> None:
         try:
             await self.ref.send(order)
         except ActorGone:

@@ -29,7 +29,6 @@ from ..media.events import (
 from ..sip.address import NameAddr
 from ..sip.dialog.config import LegConfig
 from ..sip.dialog.events import (
-    Accept,
     Bye,
     CancelInvite,
     Invite,
@@ -42,7 +41,6 @@ from ..sip.dialog.events import (
     LegRefused,
     LegReoffered,
     LegTrying,
-    RefuseOffer,
 )
 from ..sip.dialog.leg import Leg
 from ..sip.errors import SipError
@@ -82,7 +80,6 @@ from .messages.child import (
     Screen,
     TellChildStatus,
 )
-from .messages.leg import LegOrder
 from .messages.lifecycle import Down
 from .messages.media import GetLeg, MediaCommand
 from .program import ProgramActor
@@ -200,12 +197,12 @@ class ChildCall(Actor[ChildInput]):
                     self._tell(ChildScreened(self.number, leg.number, request.how))
             case RefuseCall():
                 if leg is not None:
-                    await self._command(leg, Bye())
+                    await leg.actor.order(Bye())
             case HangUp():
                 # From outside: whatever the dial thinks, this call is to end.
                 for each in self._legs.values():
                     if not each.over:
-                        await self._command(each, Bye())
+                        await each.actor.order(Bye())
             case Listen():
                 self._listening = request.on
             case Play() | StopPlaying() | SendDigits() | Record() | StopRecording() | WatchSpeech() | InterceptDigits():
@@ -249,8 +246,7 @@ class ChildCall(Actor[ChildInput]):
         self._start(actor)
         self.news.dialled(actor.leg.call_id)
         self._tell(LegSent(self.number, order.leg, actor.leg.call_id))
-        await self._command(
-            leg,
+        await leg.actor.order(
             Invite(
                 target=order.target,
                 from_=order.from_,
@@ -291,11 +287,7 @@ class ChildCall(Actor[ChildInput]):
                     )
                 )
             case LegReoffered():
-                described = await leg.media.reoffered(fact.body)
-                if isinstance(described, NoDescription):
-                    await self._command(leg, RefuseOffer(described.status))
-                else:
-                    await self._command(leg, Accept(described.sdp))
+                await leg.actor.order(await leg.media.reoffered(fact.body))
             case LegOfferAnswered():
                 await leg.media.settle(fact.body)
             case LegEnded():
@@ -317,7 +309,7 @@ class ChildCall(Actor[ChildInput]):
             problem = None if fact.early or fact.body == leg.early else await leg.media.settle(fact.body)
         if problem is not None:
             self.news.alert(32102, problem)
-            await self._command(leg, Bye())
+            await leg.actor.order(Bye())
             return
         leg.answered = True
         core = leg.actor.leg
@@ -340,7 +332,7 @@ class ChildCall(Actor[ChildInput]):
                 self._tell(LegKeysSent(self.number, number))
             case MediaSilent() if leg is not None and leg.answered:
                 self.news.alert(32014, f"no audio was received for {event.for_s:g} s")
-                await self._command(leg, Bye('Q.850;cause=16;text="RTP timeout"'))
+                await leg.actor.order(Bye('Q.850;cause=16;text="RTP timeout"'))
             case QualityMeasured():
                 self.news.quality(event.stats)
             case DigitHeard():
@@ -403,7 +395,7 @@ class ChildCall(Actor[ChildInput]):
             if down.name == leg.actor.mailbox.name:
                 self._gone(leg, NO_HEADERS)
             elif down.name == leg.media.ref.name and down.error is not None and not leg.over:
-                await self._command(leg, Bye())
+                await leg.actor.order(Bye())
 
         if self._program is not None and down.name == self._program.name:
             self._program = None
@@ -421,11 +413,7 @@ class ChildCall(Actor[ChildInput]):
     async def _order(self, number: int, command: LegCommand) -> None:
         leg = self._legs.get(number)
         if leg is not None:
-            await self._command(leg, command)
-
-    async def _command(self, leg: ChildLeg, command: LegCommand) -> None:
-        with contextlib.suppress(ActorGone):  # it ended in this very moment, and its last news is on the way
-            await leg.actor.mailbox.ref.send(LegOrder(command))
+            await leg.actor.order(command)
 
     def _tell(self, fact: ChildFact) -> None:
         with contextlib.suppress(ActorGone):  # the parent is ending, and this call with it

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Hashable, Iterable
 from typing import assert_never
 
 import attrs
 import trio
 
-from ..sip.dialog.events import LegFact, LegOutput, SendRequest, SendResponse
+from ..sip.dialog.events import LegCommand, LegFact, LegOutput, SendRequest, SendResponse
 from ..sip.dialog.leg import Leg
 from ..transport.flow import Connection, Flow
 from .actor import Actor
 from .courier import Courier
 from .linger import Linger
-from .mailbox import Mailbox
+from .mailbox import ActorGone, Mailbox
 from .messages.leg import Incoming, LegMessage, LegOrder, TransmitFailed
 from .registry import Registry
 
@@ -54,6 +55,11 @@ class LegActor(Actor[LegMessage]):
             case _:
                 assert_never(message)
         self._carry_out(outputs)
+
+    async def order(self, command: LegCommand) -> None:
+        """For its call: have the leg do this. One that has just ended takes no orders; the news is on its way."""
+        with contextlib.suppress(ActorGone):
+            await self.mailbox.ref.send(LegOrder(command))
 
     def wake_at(self) -> float:
         return self.leg.wake_at()

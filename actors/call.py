@@ -187,7 +187,7 @@ class Call(Actor[CallMessage]):
             self._nest.cancel()
             self._running.clear()
         else:
-            self._alert(32015, f"the call lasted {self.services.settings.max_call_s:g} s")
+            self.news.alert(32015, f"the call lasted {self.services.settings.max_call_s:g} s")
             await self._hang_up("max-duration", Input.ENDED)
 
     # --- messages --------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class Call(Actor[CallMessage]):
                 if self._listening:
                     await self._tell_program(event)
             case MediaSilent():
-                self._alert(32014, f"no audio was received for {event.for_s:g} s")
+                self.news.alert(32014, f"no audio was received for {event.for_s:g} s")
                 await self._hang_up("no-audio", Input.ENDED)
             case QualityMeasured():
                 self.news.quality(event.stats)
@@ -364,7 +364,7 @@ class Call(Actor[CallMessage]):
         """Take the far end's answer to our offer; a bad one ends the call."""
         problem = await self._media.settle(answer) if self._media is not None else "no offer of ours is open"
         if problem is not None:
-            self._alert(32102, problem)
+            self.news.alert(32102, problem)
             await self._hang_up("bad-answer", Input.BROKE)
 
     # --- parts -----------------------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ class Call(Actor[CallMessage]):
     def _leg_ended(self, cause: Cause) -> None:
         alert = ALERTS.get(cause)
         if alert is not None:
-            self._alert(*alert)
+            self.news.alert(*alert)
         self._end(self._ending or ENDINGS[cause], self._cause or cause.value.replace(" ", "-"))
 
     def _end(self, event: Input, cause: str) -> None:
@@ -447,9 +447,6 @@ class Call(Actor[CallMessage]):
     def _apply(self, event: Input) -> None:
         if self.state.apply(event, trio.current_time()):
             self.news.changed(self.state)
-
-    def _alert(self, code: int, detail: str) -> None:
-        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain_name)
 
 
 def call_mailbox(sid: str) -> Mailbox[CallMessage]:

@@ -73,6 +73,9 @@ class CallReporter:
             )
         )
 
+    def alert(self, code: int, detail: str) -> None:
+        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain_name)
+
     def down(self, down: Down) -> None:
         """The call itself has ended; its last words have been said."""
         if down.error is not None:

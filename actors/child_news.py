@@ -114,9 +114,5 @@ class ChildNews(CallReporter):
             self.changed(TellChildStatus(event="completed", status=status))
         self.notifications.close()
 
-    def alert(self, code: int, detail: str) -> None:
-        who = self.identity
-        self.services.alert(code, detail, call_sid=who.sid, domain=who.domain_name)
-
     def _identify(self, identity: Identity) -> None:
         self.identity = self.notifications.identity = identity

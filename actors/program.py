@@ -227,9 +227,7 @@ class ProgramActor(Actor[ProgramFact]):
             log.debug("the call was gone before its program", call_sid=self.identity.sid)
 
     def _alert(self, alert: Alert) -> None:
-        who = self.identity
-        detail = alert.detail if alert.url is None else f"{alert.detail} ({alert.url})"
-        self.services.alert(alert.code, detail, call_sid=who.sid, domain=who.domain_name)
+        self.stage.alert(alert.code, alert.detail if alert.url is None else f"{alert.detail} ({alert.url})")
 
 
 def url_of(target: WebhookTarget, name: str, functions: dict[str, WebhookTarget]) -> str:

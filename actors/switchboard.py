@@ -127,7 +127,7 @@ class Switchboard(Router):
         registry.add_leg(request.call_id, call.leg.leg.local_tag, leg)
         registry.add_call(call.identity.sid, call.mailbox.ref, call.news.view())
         for alert in admitted.warnings:
-            self.services.alert(alert.code, alert.detail, call_sid=call.identity.sid, domain=call.identity.domain_name)
+            call.news.alert(alert.code, alert.detail)
         self.services.calls.start(call, call.news.down)
         leg.post(Incoming(request, received.flow, received.at))
 

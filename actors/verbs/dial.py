@@ -53,7 +53,7 @@ from ...twiml.numbers import Kind, party
 from ...twiml.params import rfc2822
 from ...twiml.recording import RecordingFacts, recording_status_parameters, wants_status
 from ...twiml.redirection import NotFollowed, follow
-from ...twiml.steps import Alert, Ending, HungUp, Performed
+from ...twiml.steps import Ending, HungUp, Performed
 from ...twiml.targets import Target
 from ...twiml.verbs import Dial
 from ..call_identity import ChildCallbacks
@@ -95,7 +95,7 @@ async def dial(stage: Stage, verb: Dial) -> Performed | HungUp:
     caller = Caller(from_=who.from_, to=who.to, kind=Kind.NUMBER if who.trunk is not None else party(who.from_).kind)
     planned = plan(verb, caller, services.dialling.house, who.domain_name)
     for alert in planned.alerts:
-        _alert(stage, alert)
+        stage.alert(alert.code, alert.detail)
     return await _Session(stage, verb, planned).run()
 
 
@@ -236,7 +236,7 @@ class _Session:
             registered=path.registered,
         )
         if isinstance(followed, NotFollowed):
-            self._warn(followed.code, followed.detail)
+            self.stage.alert(followed.code, followed.detail)
             return self.core.refused(fact.leg, fact.status, now)
         child.redirects += 1
         contacts = [Contact(uri=uri, way=attrs.evolve(path, hop=uri, flow=None, routes=())) for uri in followed.uris]
@@ -324,7 +324,7 @@ class _Session:
                     return self.core.recording_lost(now)
                 await stage.tell(StopRecordOrder(self.recording))
             case Warn():
-                _alert(stage, step.alert)
+                stage.alert(step.alert.code, step.alert.detail)
             case Finished():
                 self.result = step.result
             case _:
@@ -350,7 +350,7 @@ class _Session:
         now = trio.current_time()
         found = await services.dialling.find(target, now)
         if isinstance(found, Nowhere):
-            self._warn(found.code, found.detail)
+            self.stage.alert(found.code, found.detail)
             return self.core.unreachable(number, now, sip_status=found.sip_status)
         child.branches = found
         return self.core.located(number, found, trio.current_time())
@@ -506,13 +506,6 @@ class _Session:
             sip_call_id=leg.call_id if leg is not None else None,
             headers=tuple(leg.headers) if leg is not None else (),
         )
-
-    def _warn(self, code: int, detail: str) -> None:
-        _alert(self.stage, Alert(code=code, detail=detail, verb="Dial"))
-
-
-def _alert(stage: Stage, alert: Alert) -> None:
-    stage.services.alert(alert.code, alert.detail, call_sid=stage.identity.sid, domain=stage.identity.domain_name)
 
 
 def retry_after(headers: Headers) -> float | None:

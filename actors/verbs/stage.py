@@ -52,6 +52,10 @@ class Stage:
         status: CallStatus = "completed" if self.over else "in-progress" if self.answered else "ringing"
         return self.identity.facts(status)
 
+    def alert(self, code: int, detail: str) -> None:
+        """Raise an entry of the public catalogue about this call."""
+        self.services.alert(code, detail, call_sid=self.identity.sid, domain=self.identity.domain_name)
+
     async def tell(self, request: ProgramRequest) -> None:
         """Give the call an order. Raises CallerLeft when there is no call any more."""
         try:

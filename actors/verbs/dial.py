@@ -51,7 +51,7 @@ from ...twiml.forking_steps import (
 )
 from ...twiml.numbers import Kind, party
 from ...twiml.params import rfc2822
-from ...twiml.recording import RecordingFacts, recording_status_parameters, wants_status
+from ...twiml.recording import RecordingFacts
 from ...twiml.redirection import NotFollowed, follow
 from ...twiml.steps import Ending, HungUp, Performed
 from ...twiml.targets import Target
@@ -73,7 +73,7 @@ from ..messages.child import (
     LegSent,
     LegTried,
 )
-from ..recordings import keep_recording
+from ..recordings import keep_recording, tell_recording
 from .stage import CallerLeft, Stage
 
 ANSWERS_WITHIN_S: Final = 5.0
@@ -135,7 +135,6 @@ class _Session:
     ringback: str | None = None
     """Id of the ringback that plays."""
     recording: str | None = None
-    recording_started: str = ""
     recorded: RecordingFacts | None = None
     result: Dialled | None = None
 
@@ -441,9 +440,8 @@ class _Session:
     async def _record(self, step: StartRecording) -> None:
         services = self.stage.services
         sid = self.recording = services.ids.sid("RE")
-        self.recording_started = rfc2822(services.now_utc())
         self.recorded = RecordingFacts(
-            sid=sid, url=services.settings.recording_url(sid), started=self.recording_started
+            sid=sid, url=services.settings.recording_url(sid), started=rfc2822(services.now_utc())
         )
         draft = services.recordings.draft(sid)
         await self.stage.tell(RecordOrder(sid, draft, TRACKS[step.track, step.channels], trim=step.trim))
@@ -461,25 +459,17 @@ class _Session:
         return self.core.recording_written(fact.duration_s, now)
 
     def _tell_recording(self, status: str, channels: int, duration_s: float | None) -> None:
-        verb, who = self.verb, self.stage.identity
-        url = verb.recording_status_callback
-        if url is None or self.recorded is None or not wants_status(verb.recording_status_callback_event, status):
-            return
-        self.stage.notifications.tell(
-            url,
-            verb.recording_status_callback_method,
-            recording_status_parameters(
-                who.account,
-                who.sid,
+        if self.recorded is not None:
+            tell_recording(
+                self.stage.notifications,
+                self.verb,
                 self.recorded,
-                status=status,
+                status,
+                duration_s,
                 source="DialVerb",
-                track=verb.recording_track,
+                track=self.verb.recording_track,
                 channels=channels,
-                duration_s=duration_s,
-            ),
-            purpose="recording-status-callback",
-        )
+            )
 
     # --- the end ---------------------------------------------------------------------------------------------
 

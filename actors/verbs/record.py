@@ -34,14 +34,12 @@ from ...twiml.recording import (
     RecordStep,
     StartRecording,
     record_parameters,
-    recording_status_parameters,
-    wants_status,
 )
 from ...twiml.recording import StopRecording as StopStep
 from ...twiml.steps import HungUp, Performed
 from ...twiml.verbs import Record
 from ..messages.call import Listen, ProgramFact
-from ..recordings import keep_recording
+from ..recordings import keep_recording, tell_recording
 from .stage import CallerLeft, Stage
 
 BEEP: Final = Clip(beep())
@@ -152,12 +150,4 @@ class _Session:
         return RecordingFacts(sid=self.sid, url=settings.recording_url(self.sid), started=started)
 
     def _notify(self, status: str, duration_s: float | None = None) -> None:
-        verb, who = self.verb, self.stage.identity
-        if verb.recording_status_callback is None or not wants_status(verb.recording_status_callback_event, status):
-            return
-        self.stage.notifications.tell(
-            verb.recording_status_callback,
-            verb.recording_status_callback_method,
-            recording_status_parameters(who.account, who.sid, self._facts(), status=status, duration_s=duration_s),
-            purpose="recording-status-callback",
-        )
+        tell_recording(self.stage.notifications, self.verb, self._facts(), status, duration_s)

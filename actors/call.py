@@ -60,22 +60,24 @@ from .mailbox import ActorGone, Mailbox, MailboxFull, Ref, Reply
 from .media import CAPACITY as MEDIA_CAPACITY
 from .media import MediaActor
 from .messages.call import (
-    AnswerCall,
-    AudioOrder,
     CallHungUp,
     CallMessage,
-    CallOver,
     CoupleWith,
     DialRequest,
-    HangUp,
     LegNews,
-    Listen,
     MakeChild,
     OpenEarly,
-    ProgramEnded,
     ProgramFact,
-    RefuseCall,
     Separate,
+)
+from .messages.call_requests import (
+    AnswerCall,
+    AudioOrder,
+    CallOver,
+    HangUp,
+    Listen,
+    ProgramEnded,
+    RefuseCall,
 )
 from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent, LegTried
 from .messages.lifecycle import Down

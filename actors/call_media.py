@@ -12,7 +12,7 @@ from ..media.errors import MediaError
 from ..sip.dialog.events import Accept, RefuseOffer
 from ..transport.errors import TransportError
 from .mailbox import ActorGone, NoReply, Ref, Reply
-from .messages.call import AudioOrder
+from .messages.call_requests import AudioOrder
 from .messages.lifecycle import Stop
 from .messages.media import (
     Couple,

@@ -17,7 +17,7 @@ import trio
 
 from ..store.records import WebhookTarget
 from ..transport.errors import WebhookFailed
-from ..transport.webhook import CallSession, Purpose, Reply, WebhookClient, WebhookRequest
+from ..transport.webhook import Reply
 from ..transport.webhook_errors import BadStatus
 from .actor import Actor
 from .mailbox import Mailbox
@@ -142,15 +142,3 @@ class Notifier(Actor[NotifierInput]):
         except Exception:
             # A fault of ours in one delivery must not cost the call its final callback.
             log.exception("a status callback could not be delivered", actor=self.mailbox.name, purpose=callback.purpose)
-
-
-def over_http(client: WebhookClient, session: CallSession) -> Deliver:
-    """Deliver callbacks with the webhook client, with the cookies of one call; targets must be URLs."""
-
-    async def deliver(callback: Callback) -> Reply:
-        if not isinstance(callback.target, str):
-            raise TypeError("a function cannot be called over HTTP")
-        request = WebhookRequest(callback.target, callback.method, callback.params, purpose=Purpose.CALLBACK)
-        return await client.fetch(request, session)
-
-    return deliver

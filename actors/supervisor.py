@@ -49,7 +49,7 @@ from .linger import CAPACITY as LINGER_CAPACITY
 from .linger import Held, Linger, LingerMessage
 from .listener import TcpListener, UdpListener, listener_mailbox
 from .mailbox import Mailbox
-from .messages.call import HangUp
+from .messages.call_requests import HangUp
 from .messages.lifecycle import Stop
 from .messages.registrar import RegistrarMessage
 from .planes.beat import BeatPlane, PlaneActor

@@ -20,16 +20,7 @@ from ...media.plane import PlaneLeg
 from ...sip.dialog.events import LegFact
 from ..call_identity import ChildCallbacks, Identity
 from ..mailbox import Ref, Reply
-from .call_requests import (
-    AnswerCall,
-    AudioOrder,
-    CallOver,
-    HangUp,
-    Listen,
-    ProgramEnded,
-    ProgramRequest,
-    RefuseCall,
-)
+from .call_requests import ProgramRequest
 from .child import ChildFact, ChildInput
 from .lifecycle import Down
 
@@ -101,23 +92,3 @@ ProgramFact: TypeAlias = (
     | AudioLost
     | ChildFact
 )
-
-__all__ = [
-    "AnswerCall",
-    "AudioOrder",
-    "CallHungUp",
-    "CallMessage",
-    "CallOver",
-    "CoupleWith",
-    "DialRequest",
-    "HangUp",
-    "LegNews",
-    "Listen",
-    "MakeChild",
-    "OpenEarly",
-    "ProgramEnded",
-    "ProgramFact",
-    "ProgramRequest",
-    "RefuseCall",
-    "Separate",
-]

@@ -43,8 +43,6 @@ class DialLeg:
     flow: Flow | None = None
     """The callee's own connection, kept since it registered."""
     routes: tuple[NameAddr, ...] = ()
-    trunk: str | None = None
-    """Name of the trunk that carries it."""
 
 
 @attrs.frozen

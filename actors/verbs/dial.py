@@ -374,7 +374,6 @@ class _Session:
                 auth=path.auth,
                 flow=path.flow,
                 routes=path.routes,
-                trunk=path.trunk,
             ),
         )
 

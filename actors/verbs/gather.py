@@ -8,7 +8,7 @@ from ...media.events import DigitHeard, Play, Played
 from ...twiml.gather import Gathered, Gathering, StopPrompts, gather_parameters
 from ...twiml.steps import HungUp, Performed
 from ...twiml.verbs import Gather
-from ..messages.call import Listen
+from ..messages.call_requests import Listen
 from .speak import source_of
 from .stage import CallerLeft, Stage
 

@@ -38,7 +38,8 @@ from ...twiml.recording import (
 from ...twiml.recording import StopRecording as StopStep
 from ...twiml.steps import HungUp, Performed
 from ...twiml.verbs import Record
-from ..messages.call import Listen, ProgramFact
+from ..messages.call import ProgramFact
+from ..messages.call_requests import Listen
 from ..recordings import keep_recording, tell_recording
 from .stage import CallerLeft, Stage
 

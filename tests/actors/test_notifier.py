@@ -15,10 +15,10 @@ from trio.testing import MockClock
 from offhook.actors.guard import open_nest
 from offhook.actors.mailbox import ActorGone, Ref
 from offhook.actors.messages.lifecycle import Stop
-from offhook.actors.notifier import CAPACITY, Callback, Deliver, Notifier, NotifierInput, Outbox, over_http
+from offhook.actors.notifier import CAPACITY, Callback, Deliver, Notifier, NotifierInput, Outbox
 from offhook.testing.network import FakeNetwork
 from offhook.testing.web import Answer, CustomerApp, Silent
-from offhook.transport.webhook import CallSession, Reply, WebhookClient
+from offhook.transport.webhook import CallSession, Purpose, Reply, WebhookClient, WebhookRequest
 
 SERVER = "93.184.216.34"
 GOOD = Answer(b"", 204, None)
@@ -27,6 +27,18 @@ GOOD = Answer(b"", 204, None)
 def callback(number: int, *, final: bool = False, path: str = "/status") -> Callback:
     params = (("SequenceNumber", str(number)),)
     return Callback(target=f"http://{SERVER}{path}", params=params, final=final)
+
+
+def over_http(client: WebhookClient, session: CallSession) -> Deliver:
+    """Deliver callbacks with the webhook client, with the cookies of one call; targets must be URLs."""
+
+    async def deliver(callback: Callback) -> Reply:
+        if not isinstance(callback.target, str):
+            raise TypeError("a function cannot be called over HTTP")
+        request = WebhookRequest(callback.target, callback.method, callback.params, purpose=Purpose.CALLBACK)
+        return await client.fetch(request, session)
+
+    return deliver
 
 
 @attrs.define(eq=False)

@@ -19,6 +19,7 @@ from ...media.plane import PlaneLeg
 from ...media.sources import Tone
 from ...media.tones import ringback
 from ...sip.address import NameAddr
+from ...sip.fields import RetryAfter
 from ...sip.headers import Headers
 from ...sip.uri import Uri
 from ...twiml.caller_id import Caller
@@ -498,6 +499,6 @@ class _Session:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Seconds of a Retry-After header; None when there is none that can be read."""
-    value = (headers.get("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    """Seconds of the Retry-After of a response, which its leg could read; None when there is none."""
+    value = headers.get("Retry-After")
+    return None if value is None else RetryAfter.parse(value).seconds

@@ -12,9 +12,7 @@ import attrs
 import structlog
 import trio
 
-from ...media.events import DigitHeard, InterceptDigits, Play, RecordingDone, StopPlaying, Track
-from ...media.events import Record as RecordOrder
-from ...media.events import StopRecording as StopRecordOrder
+from ...media.events import DigitHeard, InterceptDigits, Play, RecordingDone, StopPlaying
 from ...media.plane import PlaneLeg
 from ...media.sources import Tone
 from ...media.tones import ringback
@@ -51,8 +49,6 @@ from ...twiml.forking_steps import (
     Warn,
 )
 from ...twiml.numbers import Kind, party
-from ...twiml.params import rfc2822
-from ...twiml.recording import RecordingFacts
 from ...twiml.redirection import NotFollowed, follow
 from ...twiml.steps import Ending, HungUp, Performed
 from ...twiml.targets import Target
@@ -74,19 +70,11 @@ from ..messages.child import (
     LegSent,
     LegTried,
 )
-from ..recordings import keep_recording, tell_recording
+from .dial_recording import DialRecording
 from .stage import CallerLeft, Stage
 
 ANSWERS_WITHIN_S: Final = 5.0
 DEFAULT_TONE: Final = "us"
-TRACKS: Final = {
-    ("inbound", 1): Track.INBOUND,
-    ("outbound", 1): Track.OUTBOUND,
-    ("both", 1): Track.BOTH,
-    ("both", 2): Track.DUAL,
-}
-"""Which of the caller's sound a recording holds; two channels are the caller on the first, the callee on the second."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -135,11 +123,11 @@ class _Session:
     legs: dict[int, _Leg] = attrs.field(factory=dict)
     ringback: str | None = None
     """Id of the ringback that plays."""
-    recording: str | None = None
-    recorded: RecordingFacts | None = None
+    recording: DialRecording = attrs.field(init=False)
     result: Dialled | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.recording = DialRecording(self.stage, self.verb)
         self.core = Forking(
             self.verb,
             self.planned.targets,
@@ -203,8 +191,9 @@ class _Session:
                 return core.screened(fact.leg, Verdict.of(how), now)
             case DigitHeard():
                 return core.key(fact.digit, now)
-            case RecordingDone() if fact.id == self.recording:
-                return await self._written(fact, now)
+            case RecordingDone() if self.recording.concerns(fact):
+                kept = await self.recording.written(fact)
+                return core.recording_written(fact.duration_s, now) if kept else core.recording_lost(now)
             case _:
                 return ()
 
@@ -318,11 +307,10 @@ class _Session:
             case StartScreening():
                 await self._to_leg(step.leg, to_child.Screen(step.leg, step.url, step.method, stage.functions))
             case StartRecording():
-                await self._record(step)
+                await self.recording.start(step)
             case StopRecording():
-                if self.recording is None:
+                if not await self.recording.stop():
                     return self.core.recording_lost(now)
-                await stage.tell(StopRecordOrder(self.recording))
             case Warn():
                 stage.alert(step.alert.code, step.alert.detail)
             case Finished():
@@ -435,42 +423,6 @@ class _Session:
             await self.stage.tell(InterceptDigits("*"))
             await self.stage.tell(Listen(True))
 
-    # --- recording -------------------------------------------------------------------------------------------
-
-    async def _record(self, step: StartRecording) -> None:
-        services = self.stage.services
-        sid = self.recording = services.ids.sid("RE")
-        self.recorded = RecordingFacts(
-            sid=sid, url=services.settings.recording_url(sid), started=rfc2822(services.now_utc())
-        )
-        draft = services.recordings.draft(sid)
-        await self.stage.tell(RecordOrder(sid, draft, TRACKS[step.track, step.channels], trim=step.trim))
-        self._tell_recording("in-progress", step.channels, None)
-
-    async def _written(self, fact: RecordingDone, now: float) -> Sequence[ForkingStep]:
-        services = self.stage.services
-        channels = 2 if "dual" in self.verb.record else 1
-        if fact.error is not None or fact.kept_s <= 0:
-            services.recordings.discard(fact.id)
-            self._tell_recording("absent", channels, 0.0)
-            return self.core.recording_lost(now)
-        await keep_recording(services, self.stage.identity, fact.id, fact.kept_s)
-        self._tell_recording("completed", channels, fact.duration_s)
-        return self.core.recording_written(fact.duration_s, now)
-
-    def _tell_recording(self, status: str, channels: int, duration_s: float | None) -> None:
-        if self.recorded is not None:
-            tell_recording(
-                self.stage.notifications,
-                self.verb,
-                self.recorded,
-                status,
-                duration_s,
-                source="DialVerb",
-                track=self.verb.recording_track,
-                channels=channels,
-            )
-
     # --- the end ---------------------------------------------------------------------------------------------
 
     async def _end(self, *, left: bool) -> Performed | HungUp:
@@ -481,7 +433,7 @@ class _Session:
         if not left and self.verb.hangup_on_star:
             await self.stage.tell(Listen(False))
             await self.stage.tell(InterceptDigits(""))
-        parameters = dial_parameters(self.result, self._child_facts(self.result), self.recorded)
+        parameters = dial_parameters(self.result, self._child_facts(self.result), self.recording.facts)
         return outcome(self.result, parameters) or HungUp()
 
     def _child_facts(self, result: Dialled) -> ChildFacts | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .network import Address, show
+
 
 class TransportError(Exception):
     """Bytes could not be exchanged with a peer, or a door could not be opened."""
@@ -43,14 +45,6 @@ class WriterStuck(ConnectionLost):
     """The peer reads too slowly: its queue was full, or nothing moved for too long."""
 
 
-class TlsFailed(TransportError):
-    """A TLS handshake failed or a certificate was not good enough."""
-
-    def __init__(self, peer: str, reason: str) -> None:
-        super().__init__(f"{peer}: {reason}")
-        self.peer, self.reason = peer, reason
-
-
 class WebhookFailed(TransportError):
     """A customer's application gave no usable answer; `code` is the public error code (11200 and its kin)."""
 
@@ -62,15 +56,13 @@ class WebhookFailed(TransportError):
 class AddressUnavailable(TransportError):
     """A local address could not be bound; `address` is `(host, port)`."""
 
-    def __init__(self, kind: str, address: tuple[str, int], reason: str) -> None:
-        host, port = address
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        super().__init__(f"cannot listen on {kind} {shown}: {reason}")
+    def __init__(self, kind: str, address: Address, reason: str) -> None:
+        super().__init__(f"cannot listen on {kind} {show(address)}: {reason}")
         self.kind, self.address, self.reason = kind, address, reason
 
 
 class AddressInUse(AddressUnavailable):
     """Another program, or another listener of ours, already has that port."""
 
-    def __init__(self, kind: str, address: tuple[str, int]) -> None:
+    def __init__(self, kind: str, address: Address) -> None:
         super().__init__(kind, address, "the port is already taken by another program")

@@ -9,32 +9,38 @@ from functools import lru_cache
 from .errors import AddressNotAllowed
 from .network import bare
 
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 EVERYWHERE: tuple[IpNetwork, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address that a translator sends to."""
 
 
-def parse_networks(texts: Iterable[str]) -> tuple[IpNetwork, ...]:
+def parse_networks(networks: Iterable[str | IpNetwork]) -> tuple[IpNetwork, ...]:
     """Networks of texts such as `10.0.0.0/8` or `2001:db8::1`. Raises ValueError, also for host bits that are set."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
+    return tuple(ipaddress.ip_network(item) if isinstance(item, str) else item for item in networks)
 
 
-@lru_cache(maxsize=4096)
-def effective_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address that packets to a numeric host end up at: an IPv4 one that is wrapped in IPv6 is unwrapped.
-
-    Otherwise `::ffff:127.0.0.1` or `64:ff9b::7f00:1` would slip past a rule about 127.0.0.0/8. Raises ValueError.
-    """
-    address = ipaddress.ip_address(bare(host).partition("%")[0])
+def unwrapped(address: IpAddress) -> IpAddress:
+    """The IPv4 address in an IPv6 one that is mapped, 6to4 or NAT64, else `address` itself."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
-        if address in _NAT64:
+        if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+@lru_cache(maxsize=4096)
+def effective_address(host: str) -> IpAddress:
+    """The address that packets to a numeric host end up at: an IPv4 one that is wrapped in IPv6 is unwrapped.
+
+    Otherwise `::ffff:127.0.0.1` or `64:ff9b::7f00:1` would slip past a rule about 127.0.0.0/8. Raises ValueError.
+    """
+    return unwrapped(ipaddress.ip_address(bare(host).partition("%")[0]))
 
 
 def is_allowed(host: str, networks: Iterable[IpNetwork]) -> bool:

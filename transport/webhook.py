@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from .network import Network
+from .policy import IpNetwork
 from .webhook_auth import parse_challenges
 from .webhook_cache import Cache
 from .webhook_errors import (
@@ -34,7 +35,7 @@ from .webhook_errors import (
     WebhookError,
 )
 from .webhook_exchange import Answer, exchange
-from .webhook_guard import AddressGuard, IpNetwork, guard_of
+from .webhook_guard import guard_of
 from .webhook_messages import (
     DOCUMENT_BYTES_MAX,
     DOCUMENT_TYPES,
@@ -108,8 +109,7 @@ class WebhookClient:
     _pools: Pools = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        guard: AddressGuard = guard_of(self.allowed_networks)
-        self._pools = Pools(self.network, guard, self.ca_file)
+        self._pools = Pools(self.network, guard_of(self.allowed_networks), self.ca_file)
 
     async def __aenter__(self) -> Self:
         return self

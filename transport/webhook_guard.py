@@ -8,13 +8,9 @@ from collections.abc import Iterable
 import attrs
 
 from .network import Address
+from .policy import NAT64, IpAddress, IpNetwork, parse_networks, unwrapped
 from .webhook_errors import HostForbidden
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last 32 bits are an IPv4 address that a translator sends to."""
 NEVER_PUBLIC = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -57,17 +53,9 @@ class AddressGuard:
 
 def embedded(address: IpAddress) -> IpAddress:
     """The IPv4 address that a packet to `address` ends up at (mapped, 6to4, Teredo, NAT64), else `address` itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
+    if isinstance(address, ipaddress.IPv6Address) and address.teredo is not None:
         return address.teredo[1]
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+    return unwrapped(address)
 
 
 def is_public(address: IpAddress) -> bool:
@@ -81,4 +69,4 @@ def is_public(address: IpAddress) -> bool:
 
 def guard_of(networks: Iterable[str | IpNetwork]) -> AddressGuard:
     """A guard from networks as they stand in the configuration (`127.0.0.0/8`, `::1`). Raises ValueError."""
-    return AddressGuard(tuple(ipaddress.ip_network(item) if isinstance(item, str) else item for item in networks))
+    return AddressGuard(parse_networks(networks))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime
 import email.utils
-import ipaddress
 import math
 import re
 
 import attrs
 
+from .network import is_numeric
 from .webhook_auth import Credentials
 from .webhook_errors import HttpViolation
 from .webhook_target import Target
@@ -122,7 +122,7 @@ def parse_cookie(header: str, target: Target, *, now: float, utc: datetime.datet
             if date is not None:
                 expires_at = now + (date - utc).total_seconds()
     if not host_only and domain == host:
-        host_only = "." not in host or is_address(host)
+        host_only = "." not in host or is_numeric(host)
     elif not host_only and ("." not in domain or not domain_matches(host, domain)):
         return None
     return Cookie(name, value, domain, host_only, path, secure, expires_at)
@@ -130,7 +130,7 @@ def parse_cookie(header: str, target: Target, *, now: float, utc: datetime.datet
 
 def domain_matches(host: str, domain: str) -> bool:
     """Section 5.1.3: the host itself, or a name below the domain; addresses have no names below them."""
-    return host == domain or (host.endswith(f".{domain}") and not is_address(host))
+    return host == domain or (host.endswith(f".{domain}") and not is_numeric(host))
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
@@ -144,14 +144,6 @@ def default_path(path: str) -> str:
     """Section 5.1.4: the directory of the request's path."""
     directory = path.partition("?")[0].rpartition("/")[0]
     return directory or "/"
-
-
-def is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def parse_date(text: str) -> datetime.datetime | None:

@@ -62,6 +62,9 @@ SO_RCVBUFFORCE = 33
 IN_PKTINFO = struct.Struct("=i4s4s")  # ifindex, spec_dst (ours), addr (of the header)
 IN6_PKTINFO = struct.Struct("=16si")  # addr, ifindex
 
+SockAddr = tuple[str, int] | tuple[str, int, int, int]
+"""What the socket module takes for an address of either family."""
+
 
 class TrioUdpSocket:
     """A `UdpSocket` on a plain socket; trio only waits for it (its own calls cost 3.5 times as much a packet)."""
@@ -74,7 +77,7 @@ class TrioUdpSocket:
         self._local: Address = (name[0], name[1])
         self._wildcard = is_wildcard(name[0])
         self._closed = False
-        self._targets: dict[Address, tuple[str, int] | tuple[str, int, int, int]] = {}
+        self._targets: dict[Address, SockAddr] = {}
         self._ours: dict[bytes, Address] = {}
 
     @property
@@ -130,17 +133,14 @@ class TrioUdpSocket:
                 trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    def _learn(self, remote: Address) -> tuple[str, int] | tuple[str, int, int, int]:
+    def _learn(self, remote: Address) -> SockAddr:
         """Check a target once. A name must never reach `sendto`: the C library would look it up while all wait."""
         host, port = remote
         if not 0 < port < 65_536:
             raise Unreachable(show(remote), "no such port")
         if not is_numeric(host) or (":" in host) != self._v6:
             raise Unreachable(show(remote), f"not a numeric {'IPv6' if self._v6 else 'IPv4'} address")
-        target: tuple[str, int] | tuple[str, int, int, int] = (host, port)
-        if self._v6:
-            bare_host, _, scope = host.partition("%")
-            target = (bare_host, port, 0, _scope_id(scope, remote))
+        target = _sockaddr(host, port)
         if len(self._targets) >= KNOWN_TARGETS:
             self._targets.clear()
         self._targets[remote] = target
@@ -432,7 +432,7 @@ def _explain_bind(kind: str, address: Address, error: BaseException) -> None:
     raise AddressUnavailable(kind, address, reasons.get(error.errno or 0) or _words(error)) from error
 
 
-def _sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+def _sockaddr(host: str, port: int) -> SockAddr:
     bare_host, _, scope = host.partition("%")
     return (bare_host, port, 0, _scope_id(scope, (host, port))) if family_of(host) == IPV6 else (host, port)
 

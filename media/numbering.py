@@ -6,19 +6,16 @@ sender sends it, and is counted down by the steps that follow, so that either ki
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
 import attrs
 
 from .frames import FRAME_SAMPLES
-from .reports import Reports
+from .rtp import build_plain
+from .stats import SenderStats
 
 __all__ = ["PacketStream"]
 
-_HEADER: Final = struct.Struct("!BBHII")
-_VERSION_2: Final = 0x80
-_MARKER: Final = 0x80
 _MOST_AHEAD: Final = 50 * FRAME_SAMPLES
 """1 s: so far packets that came in a bunch may lie ahead of our steps."""
 
@@ -30,7 +27,7 @@ _RECOVERY: Final = FRAME_SAMPLES // 10
 class PacketStream:
     """Numbers packets and makes datagrams of them."""
 
-    reports: Reports
+    stats: SenderStats
     """Counts what is sent; its SSRC is the stream's."""
     sequence: int
     """Of the next packet."""
@@ -50,31 +47,30 @@ class PacketStream:
         """The next packet of our own; `marker` starts a digit, a talkspurt has its own of itself."""
         sequence = self.sequence
         self.sequence = (sequence + 1) & 0xFFFF
-        if marker or not self._talking:
-            self._talking = True
-            payload_type |= _MARKER
-        self.reports.sent(len(payload))
-        return _HEADER.pack(_VERSION_2, payload_type, sequence, timestamp, self.reports.ssrc) + payload
+        marker = marker or not self._talking
+        self._talking = True
+        self.stats.sent(len(payload))
+        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
 
     @property
     def flooded(self) -> bool:
         """Whether more was passed on than a second of time, or two echoing peers, could bring: no more for now."""
         return self._ahead >= _MOST_AHEAD
 
-    def pass_on(self, payload_type: int, sequence: int, timestamp: int, payload: bytes) -> bytes:
+    def pass_on(self, payload_type: int, sequence: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
         """Another leg's packet with numbers that fit into this stream, and beyond those that have been sent."""
         size = len(payload)
         self.sequence = (sequence + 1) & 0xFFFF
         self.timestamp = (timestamp + size) & 0xFFFF_FFFF
         self._ahead += size
         self._talking = True
-        self.reports.sent(size)
-        return _HEADER.pack(_VERSION_2, payload_type, sequence, timestamp, self.reports.ssrc) + payload
+        self.stats.sent(size)
+        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
 
     def pass_late(self, payload_type: int, sequence: int, timestamp: int, payload: bytes) -> bytes:
         """A packet that others have overtaken, with the numbers that were left free for it."""
-        self.reports.sent(len(payload))
-        return _HEADER.pack(_VERSION_2, payload_type, sequence, timestamp, self.reports.ssrc) + payload
+        self.stats.sent(len(payload))
+        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload)
 
     def step(self) -> None:
         """The 20 ms at `timestamp` have been filled by us."""

@@ -128,18 +128,17 @@ class Relay:
             return ((late, destination),)
         else:
             sequence = None
+        marker = packet.marker
         if sequence is None:
-            payload_type |= 0x80 if resumed or packet.ssrc != self._ssrc else 0
+            marker = marker or resumed or packet.ssrc != self._ssrc
             sequence = self._begin(packet)
         else:
             self._seen = (self._seen << ahead | 1) & _SEEN_MASK
-        if packet.marker:
-            payload_type |= 0x80
         self._sequence = packet.sequence
         self._due = (packet.timestamp + size) & 0xFFFF_FFFF
         self._next = (sequence + 1) & 0xFFFF
         timestamp = (packet.timestamp + self._shift) & 0xFFFF_FFFF
-        return ((stream.pass_on(payload_type, sequence, timestamp, payload), destination),)
+        return ((stream.pass_on(payload_type, sequence, timestamp, payload, marker), destination),)
 
     def _begin(self, packet: RtpPacket) -> int:
         """Fit a stream in behind what the far leg has sent; its first number."""

@@ -45,9 +45,9 @@ class Reports:
     source: Address | None = None
     """Where believable reports came from last."""
     outgoing: list[tuple[bytes, Address]] = attrs.field(factory=list, init=False)
-    ssrc: int = attrs.field(init=False)
-    _cname: str = attrs.field(init=False)
-    _sender: SenderStats = attrs.field(init=False)
+    sender: SenderStats = attrs.field(init=False)
+    """Of what we send; whoever sends counts it there."""
+    _cname: bytes = attrs.field(init=False)
     _receiver: ReceiverStats = attrs.field(factory=ReceiverStats, init=False)
     _reported: bool = attrs.field(default=False, init=False)
     _sent_before: int = attrs.field(default=0, init=False)
@@ -59,19 +59,12 @@ class Reports:
     _earlier_expected: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.ssrc = self.ids.ssrc() & 0xFFFF_FFFF
-        self._cname = self.ids.cname()
-        self._sender = SenderStats(self.ssrc)
+        self.sender = SenderStats(self.ids.ssrc() & 0xFFFF_FFFF)
+        self._cname = self.ids.cname().encode()[:255]
 
     def begin(self, now: float) -> None:
         """The session starts; the first report comes after half an interval (section 6.2)."""
         self.due_at = now + self._interval_s() / 2
-
-    def sent(self, octets: int) -> None:
-        """Count a packet of ours by its payload. Written out, as it happens fifty times a second for each leg."""
-        sender = self._sender
-        sender.packets += 1
-        sender.octets += octets
 
     def heard(self, packet: RtpPacket, now: float, audio: bool) -> None:
         """Count a packet of the peer. Events may come from a source of their own (some gateways); it is not counted."""
@@ -94,29 +87,29 @@ class Reports:
             if isinstance(packet, SenderReport):
                 self._receiver.note_sender_report(packet, now)
             if isinstance(packet, SenderReport | ReceiverReport):
-                about_us = self._sender.heard_of(packet.blocks, self._ntp(now))
+                about_us = self.sender.heard_of(packet.blocks, self._ntp(now))
                 if about_us or packet.ssrc == self._receiver.ssrc:
                     self.source = source
 
     def make(self, now: float, timestamp: int, destination: Address | None, bye: bool = False) -> None:
         """Put a compound packet into `outgoing`: SR or RR, SDES, and BYE at the end (sections 6.1, 6.3.7)."""
         self.due_at = math.inf if bye else now + self._interval_s()
-        block = self._receiver.report_block(now)
+        sender, block = self.sender, self._receiver.report_block(now)
         blocks = () if block is None else (block,)
-        sending = self._sender.packets > self._sent_before
-        self._sent_before, self._sent_at_last = self._sent_at_last, self._sender.packets
-        silent_member = not self._reported and not self._sender.packets
+        sending = sender.packets > self._sent_before
+        self._sent_before, self._sent_at_last = self._sent_at_last, sender.packets
+        silent_member = not self._reported and not sender.packets
         if destination is None or (bye and silent_member):  # who has never spoken does not say good-bye (6.3.7)
             return
         self._reported = True
         report: SenderReport | ReceiverReport
         if sending:
-            report = self._sender.report(self._ntp(now), timestamp, blocks)
+            report = sender.report(self._ntp(now), timestamp, blocks)
         else:
-            report = ReceiverReport(self.ssrc, blocks)
-        compound: list[RtcpPacket] = [report, SourceDescription((SdesChunk(self.ssrc, ((CNAME, self._name()),)),))]
+            report = ReceiverReport(sender.ssrc, blocks)
+        compound: list[RtcpPacket] = [report, SourceDescription((SdesChunk(sender.ssrc, ((CNAME, self._cname),)),))]
         if bye:
-            compound.append(Goodbye((self.ssrc,)))
+            compound.append(Goodbye((sender.ssrc,)))
         self.outgoing.append((build(*compound), destination))
 
     def take(self) -> list[tuple[bytes, Address]]:
@@ -125,7 +118,7 @@ class Reports:
 
     def quality(self, *, codec: str, late: int, ignored: int) -> Quality:
         """The figures of the leg so far."""
-        receiver, sender = self._receiver, self._sender
+        receiver, sender = self._receiver, self.sender
         expected = self._earlier_expected + receiver.expected
         lost = self._earlier_lost + max(0, receiver.lost)
         way_ms = (sender.round_trip_s or 0.0) * 500
@@ -147,6 +140,3 @@ class Reports:
 
     def _ntp(self, now: float) -> int:
         return ntp_of(now + self.unix_offset_s)
-
-    def _name(self) -> bytes:
-        return self._cname.encode()[:255]

@@ -73,7 +73,7 @@ class MediaSession:
     def __attrs_post_init__(self) -> None:
         self._listening = Listening(self.events)
         self._reports = Reports(self.ids, self.unix_offset_s)
-        stream = PacketStream(self._reports, self.ids.sequence() & 0xFFFF, self.ids.timestamp() & 0xFFFF_FFFF)
+        stream = PacketStream(self._reports.sender, self.ids.sequence() & 0xFFFF, self.ids.timestamp() & 0xFFFF_FFFF)
         self._speaking = Speaking(stream, self._lock)
 
     # ------------------------------------------------------------------------------------------- packets

@@ -11,12 +11,10 @@ import attrs
 
 from offhook.server.trunk_config import InboundSettings, NumberSettings, TrunkSettings
 from offhook.sip.message import Request
-from offhook.testing.ids import CountingIds
 from offhook.testing.network import Conditions
-from offhook.testing.phone import Phone, PhoneCall, open_phone
-from offhook.testing.web import twiml
+from offhook.testing.phone import Phone, PhoneCall
 
-from .kit import BASE, SERVER, World, config_for, world
+from .kit import BASE, SERVER, World, config_for, phone_at, world
 
 GATEWAYS = ("10.1.0.1", "10.1.0.2")
 OURS, TRUNKS_OWN, THEIRS = "+15550100", "+15550199", "+14155550100"
@@ -33,9 +31,7 @@ class Carrier:
 
     async def alice_dials(self, document: str = DIAL, **settings: Any) -> PhoneCall:
         """The phone of the company calls, and its application answers with this document."""
-        self.it.web.on("/voice", twiml(document))
-        self.it.web.on("/after", twiml("<Hangup/>"))
-        return await self.it.call(**settings)
+        return await self.it.dials(document, **settings)
 
     async def brings(self, number: str, *, from_: str = THEIRS, host: str = SERVER, **settings: Any) -> PhoneCall:
         """The first gateway sends a call to our address."""
@@ -82,9 +78,6 @@ async def carrier(
     }
     config = attrs.evolve(config_for(tmp_path, **(domain or {})), trunks=(TrunkSettings(**settings),), numbers=numbers)
     async with world(tmp_path, config=config, conditions=Conditions(delay_s=0.005)) as it:
-        first, second = (
-            open_phone(it.network.host(host), host, name=name, port=5060, ids=CountingIds(name))
-            for host, name in zip(GATEWAYS, ("gw1", "gw2"), strict=True)
-        )
-        async with first as one, second as two:
+        first, second = GATEWAYS
+        async with phone_at(it.network, first, "gw1") as one, phone_at(it.network, second, "gw2") as two:
             yield Carrier(it, one, two)

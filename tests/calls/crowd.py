@@ -16,8 +16,6 @@ import attrs
 import trio
 
 from offhook.actors.messages.events import RecordingReady
-from offhook.actors.planes.beat import BeatPlane
-from offhook.actors.planes.beat_leg import BeatLeg
 from offhook.media.frames import FRAME_BYTES
 from offhook.media.g711 import PCMU
 from offhook.media.sources import Clip
@@ -81,8 +79,7 @@ class Crowd:
         for number in range(CALLS):
             call = await world.phone.call(f"sip:{number}@acme.sip.example.test", via=world.proxy)
             assert await call.answered()
-            leg = leg_of(world.phone.plane, call.media.name)
-            self.members.append(Member(number, call, leg.rtp_address))
+            self.members.append(Member(number, call, world.heard_at(call)))
             if number % 2:
                 world.phone.nursery.start_soon(self._speak, call)
 
@@ -134,13 +131,6 @@ def samples_of(recording: RecordingReady) -> bytes:
     with wave.open(recording.path) as file:
         samples: bytes = file.readframes(file.getnframes())
         return samples
-
-
-def leg_of(plane: object, name: str) -> BeatLeg:
-    """The leg of that name on a beat plane."""
-    assert isinstance(plane, BeatPlane)
-    [leg] = [leg for leg in plane._legs if leg.name == name]
-    return leg
 
 
 async def break_one(world: World, crowd: Crowd, how: Callable[[World, str], None]) -> None:

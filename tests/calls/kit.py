@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,18 +13,23 @@ import trio
 
 from offhook.actors.bus import Gap, Subscription
 from offhook.actors.messages.events import AlertRaised, BusEvent, CallEnded, VerbStarted
+from offhook.actors.messages.registrar import Locate, Located
+from offhook.actors.planes.beat import BeatPlane
+from offhook.actors.planes.beat_leg import BeatLeg
 from offhook.media.rtp import RtpPacket
 from offhook.media.rtp import parse as parse_rtp
 from offhook.media.speech import Speech
 from offhook.server.config import (
     AccountSettings,
     Config,
+    CredentialSettings,
     DomainSettings,
     ServerSettings,
     SipSettings,
     WebhooksSettings,
 )
 from offhook.server.server import Parts, Server, open_server
+from offhook.sip.bindings import Binding
 from offhook.sip.timers import Timers
 from offhook.store.memory import MemoryRepository
 from offhook.testing.clock import WallClock
@@ -33,7 +38,7 @@ from offhook.testing.listen import match
 from offhook.testing.network import Conditions, FakeNetwork, Sent
 from offhook.testing.phone import Phone, PhoneCall, open_phone
 from offhook.testing.speech import FakeSpeech, inline
-from offhook.testing.web import Answer, CustomerApp
+from offhook.testing.web import Answer, CustomerApp, twiml
 from offhook.transport.network import Address
 
 SERVER, PHONE, WEB = "10.0.0.1", "10.0.0.2", "10.0.0.3"
@@ -47,22 +52,65 @@ RTP_FROM = 20_000
 UNHEARD_BYTES = 1600
 """100 ms: what a phone has in its playout buffer when it is hung up on is not heard any more."""
 STATUS_TAKEN = Answer(status=204, content_type=None)
+PASSWORD = "Secret-Passw0rd"
 
+
+def users(*names: str) -> tuple[CredentialSettings, ...]:
+    """Credentials of a domain, all with that password."""
+    return tuple(CredentialSettings(username=name, password=PASSWORD) for name in names)
+
+
+OFFICE: dict[str, Any] = {"sip_registration": True, "credentials": users("alice", "bob")}
+"""Settings of a domain that takes registrations of alice and bob."""
 
 E = TypeVar("E", bound=BusEvent)
 
 
-@attrs.define(eq=False)
-class World:
+async def locate(server: Server, aor: str) -> tuple[Binding, ...]:
+    """Where the registrar of a server sends calls for that address."""
+    located: Located = await server.tree.services.registrar.ask(lambda reply: Locate(aor, reply), 5.0)
+    assert located.aor == aor
+    return located.contacts
+
+
+@attrs.define(eq=False, kw_only=True)
+class Served:
+    """A server, and what it has told."""
+
+    server: Server
+    events: Subscription
+    seen: list[BusEvent] = attrs.field(factory=list)
+
+    async def event(self, kind: type[E]) -> E:
+        """The next event of this kind; those before it are kept in `seen`."""
+        with trio.fail_after(100_000):
+            while True:
+                heard = await self.events.take()
+                assert not isinstance(heard, Gap)
+                self.seen.append(heard)
+                if isinstance(heard, kind):
+                    return heard
+
+    def of(self, kind: type[E]) -> list[E]:
+        """All events of this kind so far."""
+        while (heard := self.events.take_nowait()) is not None:
+            assert not isinstance(heard, Gap)
+            self.seen.append(heard)
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    async def locate(self, aor: str) -> tuple[Binding, ...]:
+        """Where the registrar sends calls for that address."""
+        return await locate(self.server, aor)
+
+
+@attrs.define(eq=False, kw_only=True)
+class World(Served):
     """Everything of one test."""
 
     network: FakeNetwork
-    server: Server
     phone: Phone
     web: CustomerApp
     speech: FakeSpeech
-    events: Subscription
-    seen: list[BusEvent] = attrs.field(factory=list)
 
     @property
     def target(self) -> str:
@@ -72,26 +120,8 @@ class World:
     def proxy(self) -> str:
         return f"sip:{SERVER}:5060"
 
-    async def event(self, kind: type[BusEvent]) -> BusEvent:
-        """The next event of this kind; those before it are kept in `seen`."""
-        while True:
-            heard = await self.events.take()
-            assert not isinstance(heard, Gap)
-            self.seen.append(heard)
-            if isinstance(heard, kind):
-                return heard
-
     async def ended(self) -> CallEnded:
-        event = await self.event(CallEnded)
-        assert isinstance(event, CallEnded)
-        return event
-
-    def of(self, kind: type[E]) -> list[E]:
-        """All events of this kind so far."""
-        while (heard := self.events.take_nowait()) is not None:
-            assert not isinstance(heard, Gap)
-            self.seen.append(heard)
-        return [event for event in self.seen if isinstance(event, kind)]
+        return await self.event(CallEnded)
 
     async def verb(self, name: str) -> None:
         """Wait until a verb of that name has begun, if none has yet."""
@@ -108,20 +138,24 @@ class World:
         """Codes of the alerts so far, in order."""
         return [alert.code for alert in self.of(AlertRaised)]
 
-    def limit(self, **settings: float) -> None:
+    def limit(self, **settings: Any) -> None:
         """Change limits of the running server that no configuration key sets (see `Settings`)."""
         services = self.server.tree.services
-        services.settings = attrs.evolve(services.settings, **settings)  # type: ignore[arg-type]  # floats, all of them
+        services.settings = attrs.evolve(services.settings, **settings)
 
     async def call(self, domain: str = "acme", **settings: Any) -> PhoneCall:
         """The phone calls a domain."""
         return await self.phone.call(f"sip:100@{domain}.{SUFFIX}", via=self.proxy, **settings)
 
+    async def dials(self, document: str, *, after: str = "<Hangup/>", **settings: Any) -> PhoneCall:
+        """The phone calls, its application answers with this document, and to the action `/after` with that one."""
+        self.web.on("/voice", twiml(document))
+        self.web.on("/after", twiml(after))
+        return await self.call(**settings)
+
     def heard_at(self, call: PhoneCall) -> Address:
         """Where the phone receives the RTP of an answered call."""
-        plane = self.phone.plane
-        [leg] = [leg for leg in plane._legs if leg.name == call.media.name]
-        return leg.rtp_address
+        return leg_of(self.phone.plane, call.media.name).rtp_address
 
     def has_heard(self, call: PhoneCall, wanted: bytes) -> bool:
         return match(call.heard(), wanted) > 0.95
@@ -143,6 +177,26 @@ class World:
         assert len(tree.linger) == 0
         assert tree.services.calls.size == 0
         assert tree.services.notifiers.size == 0
+
+
+def leg_of(plane: object, name: str) -> BeatLeg:
+    """The leg of that name on a beat plane."""
+    assert isinstance(plane, BeatPlane)
+    [leg] = [leg for leg in plane._legs if leg.name == name]
+    return leg
+
+
+POISON: Any = object()
+"""A message that no handler knows."""
+
+
+def poison_call(it: World, sid: str) -> None:
+    it.server.tree.services.registry.calls[sid].ref.post(POISON)
+
+
+def poison_leg(it: World, sid: str) -> None:
+    [leg] = [ref for ref in it.server.tree.services.registry.legs.values() if ref.name.endswith(sid)]
+    leg.post(POISON)
 
 
 @attrs.define(eq=False)
@@ -191,6 +245,17 @@ def config_for(tmp_path: Path, *, others: dict[str, str] | None = None, **domain
     )
 
 
+def parts_at(network: FakeNetwork, *hosts: str, ids: str = "server", **others: Any) -> Parts:
+    """What a server on the fake network and virtual time needs; its machine has the addresses `hosts`."""
+    usual: dict[str, Any] = {"speech": FakeSpeech(), "repository": MemoryRepository(), "offload": inline, "http": False}
+    return Parts(network=network.host(*hosts), ids=CountingIds(ids), **{**usual, **others})
+
+
+def phone_at(network: FakeNetwork, host: str, name: str, **others: Any) -> AbstractAsyncContextManager[Phone]:
+    """A phone on a machine of its own."""
+    return open_phone(network.host(host), host, **{"name": name, "port": 5060, "ids": CountingIds(name), **others})
+
+
 @asynccontextmanager
 async def world(
     tmp_path: Path,
@@ -210,26 +275,16 @@ async def world(
     network.dns.address("fresh.example", WEB)
     fake, web = FakeSpeech(), CustomerApp()
     timers = timers or Timers()
-    parts = Parts(
-        network=network.host(SERVER, *addresses),
-        ids=CountingIds("server"),
-        speech=speech or fake,
-        repository=MemoryRepository(),
-        timers=timers,
-        offload=inline,
-        http=False,
-    )
+    parts = parts_at(network, SERVER, *addresses, speech=speech or fake, timers=timers)
     config = config or config_for(tmp_path, others=others, **domain)
     async with (
         web.serving(network.host(WEB), (WEB, 80)),
         open_server(config, parts) as server,
         server.events(capacity=100_000) as events,
-        open_phone(
-            network.host(PHONE), PHONE, name="alice", port=5060, ids=CountingIds("alice"), timers=timers, codecs=codecs
-        ) as phone,
+        phone_at(network, PHONE, "alice", timers=timers, codecs=codecs) as phone,
     ):
         if conditions is not None:
             network.conditions = conditions
         web.on("/status", STATUS_TAKEN)
-        yield World(network, server, phone, web, fake, events)
+        yield World(server=server, events=events, network=network, phone=phone, web=web, speech=fake)
         network.conditions = Conditions()

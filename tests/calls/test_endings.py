@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -19,9 +18,8 @@ from offhook.testing.phone import PhoneCall
 from offhook.testing.speech import FakeSpeech
 from offhook.testing.web import Answer, twiml
 
-from .kit import World, config_for, world
+from .kit import World, config_for, poison_call, poison_leg, world
 
-POISON: Any = object()
 LONG = twiml('<Say>Hello</Say><Pause length="600"/>')
 
 
@@ -47,25 +45,15 @@ async def test_without_a_free_port_a_call_is_refused_and_the_next_one_has_it(
         await it.idle()
 
 
-def poison_call(it: World) -> None:
-    [entry] = it.server.tree.services.registry.calls.values()
-    entry.ref.post(POISON)
-
-
-def poison_leg(it: World) -> None:
-    [leg] = it.server.tree.services.registry.legs.values()
-    leg.post(POISON)
-
-
 @pytest.mark.parametrize("poison", [poison_call, poison_leg])
 async def test_a_fault_before_the_answer_is_500(
-    autojump_clock: MockClock, tmp_path: Path, poison: Callable[[World], None]
+    autojump_clock: MockClock, tmp_path: Path, poison: Callable[[World, str], None]
 ) -> None:
     async with world(tmp_path) as it:
         it.web.on("/voice", twiml("<Say>never</Say>", delay_s=14))
         call = await it.call()
-        await it.web.wait_for(1, "/voice")
-        poison(it)
+        [asked] = await it.web.wait_for(1, "/voice")
+        poison(it, asked.params["CallSid"])
         assert not await call.answered()
         assert call.status == 500
         [ended] = await it.ends(1)

@@ -14,7 +14,6 @@ from trio.testing import MockClock
 
 from offhook.actors.media import MediaActor
 from offhook.actors.messages.events import ActorCrashed, CallEnded
-from offhook.actors.messages.leg import LegMessage
 from offhook.actors.messages.registrar import Locate, Located, RegisterReceived
 from offhook.media.events import Play
 from offhook.media.sources import Clip, Reader
@@ -22,11 +21,8 @@ from offhook.testing.speech import FakeSpeech
 from offhook.testing.web import twiml
 from offhook.transport.flow import Malformed, Received
 
-from .crowd import CALLS, VICTIM, Crowd, break_one, leg_of
-from .kit import World, world
-
-POISON: Any = object()
-"""A message that no handler knows."""
+from .crowd import CALLS, VICTIM, Crowd, break_one
+from .kit import POISON, World, leg_of, poison_call, poison_leg, world
 
 
 @attrs.define(eq=False)
@@ -51,19 +47,10 @@ class BrokenSource:
         raise ZeroDivisionError("a bug in a source")
 
 
-def poison_leg(it: World, sid: str) -> None:
-    [leg] = [ref for ref in it.server.tree.services.registry.legs.values() if ref.name.endswith(sid)]
-    leg.post(cast(LegMessage, POISON))
-
-
 def poison_media(it: World, sid: str) -> None:
     actor = leg_of(it.server.tree.services.plane, f"media of {sid}").listener
     assert isinstance(actor, MediaActor)
     actor.mailbox.ref.post(POISON)
-
-
-def poison_call(it: World, sid: str) -> None:
-    it.server.tree.services.registry.calls[sid].ref.post(POISON)
 
 
 def poison_beat(it: World, sid: str) -> None:

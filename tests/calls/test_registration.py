@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,63 +12,48 @@ import trio
 from trio.testing import MockClock
 
 from offhook.actors.admission import ALLOW_OUTSIDE
-from offhook.actors.mailbox import Reply
 from offhook.actors.messages.events import (
     ActorCrashed,
-    AlertRaised,
     Registered,
     RegistrationRefused,
     Unregistered,
 )
-from offhook.actors.messages.registrar import Evict, Locate, Located
+from offhook.actors.messages.registrar import Evict
 from offhook.server.config import CredentialSettings
-from offhook.sip.bindings import Binding
 from offhook.sip.build import request as build_request
 from offhook.sip.message import Response
 from offhook.sip.parse import parse_datagram
 from offhook.sip.render import render
 from offhook.sip.via import Via
-from offhook.testing.ids import CountingIds
 from offhook.testing.network import Conditions
-from offhook.testing.phone import Phone, open_phone
+from offhook.testing.phone import Phone
 from offhook.transport.flow import Flow
 
-from .kit import ACCOUNT, HOST, PHONE, SERVER, SUFFIX, World, config_for, world
+from .kit import (
+    ACCOUNT,
+    HOST,
+    OFFICE,
+    PASSWORD,
+    PHONE,
+    SERVER,
+    SUFFIX,
+    World,
+    config_for,
+    phone_at,
+    users,
+    world,
+)
 
-PASSWORD = "Secret-Passw0rd"
 ALICE, BOB = f"sip:alice@{HOST}", f"sip:bob@{HOST}"
-USERS = tuple(CredentialSettings(username=name, password=PASSWORD) for name in ("alice", "bob"))
 
 
-@asynccontextmanager
-async def office(tmp_path: Path, *, conditions: Conditions | None = None, **domain: Any) -> AsyncIterator[World]:
+def office(tmp_path: Path, **settings: Any) -> AbstractAsyncContextManager[World]:
     """A server whose domain takes registrations of alice and bob."""
-    settings: dict[str, Any] = {"sip_registration": True, "credentials": USERS, **domain}
-    async with world(tmp_path, conditions=conditions, **settings) as it:
-        yield it
-
-
-@asynccontextmanager
-async def another_phone(it: World, host: str, name: str) -> AsyncIterator[Phone]:
-    async with open_phone(it.network.host(host), host, name=name, port=5060, ids=CountingIds(name)) as phone:
-        yield phone
-
-
-async def locate(it: World, aor: str = ALICE) -> tuple[Binding, ...]:
-    def question(reply: Reply[Located]) -> Locate:
-        return Locate(aor, reply)
-
-    located = await it.server.tree.services.registrar.ask(question, 5.0)
-    assert located.aor == aor
-    return located.contacts
+    return world(tmp_path, **{**OFFICE, **settings})
 
 
 def statuses(phone: Phone) -> list[int]:
     return [seen.message.status for seen in phone.ladder if isinstance(seen.message, Response)]
-
-
-def alerts(it: World) -> list[int]:
-    return [event.code for event in it.of(AlertRaised) if isinstance(event, AlertRaised)]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -81,7 +65,7 @@ async def test_a_phone_registers_and_is_found(autojump_clock: MockClock, tmp_pat
         assert line.bindings == {f"sip:alice@{PHONE}:5060{suffix}": 3600}
         assert "Expires" not in line.response.headers
         assert line.response.headers.get("Date") == "Thu, 01 Jan 2026 12:00:00 GMT"
-        [binding] = await locate(it)
+        [binding] = await it.locate(ALICE)
         assert str(binding.target) == f"sip:alice@{PHONE}:5060{suffix}"
         assert isinstance(binding.flow, Flow)
         assert (binding.flow.transport, binding.flow.remote[0]) == (transport.upper(), PHONE)
@@ -107,19 +91,19 @@ async def test_a_refresh_makes_no_second_binding(autojump_clock: MockClock, tmp_
         await trio.sleep(20)
         await line.refresh()
         assert list(line.bindings.values()) == [3600]
-        assert len(await locate(it)) == 1
+        assert len(await it.locate(ALICE)) == 1
         events = it.of(Registered)
         assert [event.refreshed for event in events if isinstance(event, Registered)] == [False, True]
 
 
 async def test_two_phones_share_a_user_and_each_sees_both(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with office(tmp_path) as it, another_phone(it, "10.0.0.4", "desk") as desk:
+    async with office(tmp_path) as it, phone_at(it.network, "10.0.0.4", "desk") as desk:
         first = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, expires=700)
         await trio.sleep(10)
         second = await desk.register(HOST, username="alice", password=PASSWORD, via=it.proxy, params=";q=0.5")
         assert second.bindings == {f"sip:alice@{PHONE}:5060": 690, "sip:desk@10.0.0.4:5060": 3600}
         assert len(second.response.headers.all("Contact")) == 1
-        assert [binding.q for binding in await locate(it)] == [1.0, 0.5]
+        assert [binding.q for binding in await it.locate(ALICE)] == [1.0, 0.5]
         await first.end()
         assert list(first.bindings) == ["sip:desk@10.0.0.4:5060"]
         await second.query()
@@ -127,14 +111,14 @@ async def test_two_phones_share_a_user_and_each_sees_both(autojump_clock: MockCl
 
 
 async def test_a_star_ends_all_of_them(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with office(tmp_path) as it, another_phone(it, "10.0.0.4", "desk") as desk:
+    async with office(tmp_path) as it, phone_at(it.network, "10.0.0.4", "desk") as desk:
         line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy)
         await desk.register(HOST, username="alice", password=PASSWORD, via=it.proxy)
         assert (await line.send(contact="*", expires=60)).status == 400
-        assert len(await locate(it)) == 2
+        assert len(await it.locate(ALICE)) == 2
         assert (await line.send(contact="*", expires=0)).status == 200
         assert "Contact" not in line.response.headers
-        assert await locate(it) == ()
+        assert await it.locate(ALICE) == ()
         assert {event.reason for event in it.of(Unregistered) if isinstance(event, Unregistered)} == {"removed"}
 
 
@@ -142,7 +126,7 @@ async def test_too_short_is_423_and_too_long_is_cut(autojump_clock: MockClock, t
     async with office(tmp_path) as it:
         line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, expires=599)
         assert (line.status, line.response.min_expires) == (423, 600)
-        assert await locate(it) == ()
+        assert await it.locate(ALICE) == ()
         await line.send(expires=7200)
         assert list(line.bindings.values()) == [3600]
         await line.send(expires=None)
@@ -150,13 +134,13 @@ async def test_too_short_is_423_and_too_long_is_cut(autojump_clock: MockClock, t
 
 
 async def test_who_somebody_is_cannot_be_found_out(autojump_clock: MockClock, tmp_path: Path) -> None:
-    config = config_for(tmp_path, sip_registration=True, credentials=USERS)
+    config = config_for(tmp_path, **OFFICE)
     [acme] = config.domains
     other = config_for(
         tmp_path,
         name="other",
         sip_registration=True,
-        credentials=(CredentialSettings(username="carol", password=PASSWORD),),
+        credentials=users("carol"),
     ).domains[0]
     async with world(tmp_path, config=attrs.evolve(config, domains=(acme, other))) as it:
         answers = [
@@ -175,7 +159,7 @@ async def test_who_somebody_is_cannot_be_found_out(autojump_clock: MockClock, tm
         ]
         assert heads[0] == heads[1] == heads[2]
         assert heads[0][:2] == (403, "Invalid credentials")
-        assert alerts(it) == [32202] * 3
+        assert it.codes() == [32202] * 3
         good = await it.phone.register(f"other.{SUFFIX}", username="carol", password=PASSWORD, via=it.proxy)
         assert good.status == 200
 
@@ -185,7 +169,7 @@ async def test_a_user_registers_nobody_else(autojump_clock: MockClock, tmp_path:
         line = await it.phone.register(HOST, username="alice", password=PASSWORD, user="bob", via=it.proxy)
         assert line.status == 403
         assert (line.response.headers.get("X-Twilio-Error") or "").startswith("32106 ")
-        assert await locate(it, BOB) == await locate(it) == ()
+        assert await it.locate(BOB) == await it.locate(ALICE) == ()
         [refused] = it.of(RegistrationRefused)
         assert isinstance(refused, RegistrationRefused)
         assert (refused.status, refused.code, refused.domain, refused.source) == (403, 32106, "acme", PHONE)
@@ -193,9 +177,9 @@ async def test_a_user_registers_nobody_else(autojump_clock: MockClock, tmp_path:
 
 async def test_a_credential_for_calls_alone_does_not_register(autojump_clock: MockClock, tmp_path: Path) -> None:
     caller = CredentialSettings(username="dora", password=PASSWORD, registrations=False)
-    async with office(tmp_path, credentials=(*USERS, caller)) as it:
+    async with office(tmp_path, credentials=(*users("alice", "bob"), caller)) as it:
         line = await it.phone.register(HOST, username="dora", password=PASSWORD, via=it.proxy)
-        assert (line.status, alerts(it)) == (403, [32202])
+        assert (line.status, it.codes()) == (403, [32202])
 
 
 @pytest.mark.parametrize(
@@ -206,7 +190,7 @@ async def test_a_domain_without_registrations_is_403(
 ) -> None:
     async with office(tmp_path, **domain) as it:
         line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy)
-        assert (line.status, alerts(it)) == (403, [code])
+        assert (line.status, it.codes()) == (403, [code])
         assert (line.response.headers.get("X-Twilio-Error") or "").startswith(f"{code} ")
 
 
@@ -219,8 +203,8 @@ async def test_the_eleventh_binding_is_refused_and_ten_stay(autojump_clock: Mock
             await trio.sleep(1)
         assert [line.status for line in lines] == [200] * 10
         eleventh = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, contact=f"<sip:alice@{PHONE}:7000>")
-        assert (eleventh.status, alerts(it)) == (403, [32007])
-        assert len(await locate(it)) == 10
+        assert (eleventh.status, it.codes()) == (403, [32007])
+        assert len(await it.locate(ALICE)) == 10
         await lines[0].refresh()
         assert len(lines[0].bindings) == 10
 
@@ -233,7 +217,7 @@ async def test_the_sixth_register_of_a_second_is_503(autojump_clock: MockClock, 
         assert (await line.refresh()).status == 503
         assert line.response.retry_after is not None
         assert line.response.retry_after.seconds == 1
-        assert alerts(it) == [32008]
+        assert it.codes() == [32008]
         bob = await it.phone.register(HOST, username="bob", password=PASSWORD, via=it.proxy)
         assert bob.status == 200
         await trio.sleep(1)
@@ -243,13 +227,13 @@ async def test_the_sixth_register_of_a_second_is_503(autojump_clock: MockClock, 
 async def test_a_closed_connection_ends_its_bindings_and_no_others(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         await it.phone.register(HOST, password=PASSWORD, via=it.proxy, transport="udp")
-        async with another_phone(it, "10.0.0.4", "desk") as desk:
+        async with phone_at(it.network, "10.0.0.4", "desk") as desk:
             await desk.register(HOST, username="alice", password=PASSWORD, via=it.proxy, transport="tcp")
-            assert len(await locate(it)) == 2
+            assert len(await it.locate(ALICE)) == 2
         gone = await it.event(Unregistered)
         assert isinstance(gone, Unregistered)
         assert gone.reason == "connection-closed"
-        [left] = await locate(it)
+        [left] = await it.locate(ALICE)
         assert left.flow is not None
         assert left.flow.transport == "UDP"
 
@@ -275,7 +259,7 @@ async def test_an_evicted_user_is_gone_at_once(autojump_clock: MockClock, tmp_pa
         gone = await it.event(Unregistered)
         assert isinstance(gone, Unregistered)
         assert gone.reason == "evicted"
-        assert await locate(it) == ()
+        assert await it.locate(ALICE) == ()
 
 
 async def test_a_register_names_no_user_in_its_request_uri(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -287,7 +271,7 @@ async def test_a_register_names_no_user_in_its_request_uri(autojump_clock: MockC
 async def test_a_foreign_domain_is_403_and_nobody_is_told(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         line = await it.phone.register("elsewhere.test", password=PASSWORD, via=it.proxy)
-        assert (line.status, alerts(it)) == (403, [])
+        assert (line.status, it.codes()) == (403, [])
 
 
 async def test_a_registered_phone_calls_like_any_other(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -296,7 +280,7 @@ async def test_a_registered_phone_calls_like_any_other(autojump_clock: MockClock
         call = await it.phone.call(it.target, username="alice", password=PASSWORD, via=it.proxy)
         assert await call.answered()
         await call.over()
-        assert len(await locate(it)) == 1
+        assert len(await it.locate(ALICE)) == 1
 
 
 TORTURE = Path(__file__).parent.parent / "torture" / "valid" / "other_schemes_in_addresses.sip"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,18 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.mailbox import Reply
-from offhook.actors.messages.registrar import Evict, Locate, Located, RegistrarMessage
-from offhook.server.config import Config, CredentialSettings
-from offhook.server.server import Parts, Server, open_server
-from offhook.sip.bindings import Binding
+from offhook.actors.messages.registrar import Evict
+from offhook.server.config import Config
+from offhook.server.server import Server, open_server
 from offhook.sip.message import Request
 from offhook.store.memory import MemoryRepository
 from offhook.testing.clock import WallClock
-from offhook.testing.ids import CountingIds
 from offhook.testing.network import FakeNetwork
-from offhook.testing.phone import Phone, open_phone
-from offhook.testing.speech import FakeSpeech, inline
+from offhook.testing.phone import Phone
 from offhook.transport.flow import Flow
 
-from .kit import HOST, SERVER, config_for
+from .kit import HOST, OFFICE, PASSWORD, SERVER, config_for, locate, parts_at, phone_at, users
 
-PASSWORD = "Secret-Passw0rd"
 ALICE = f"sip:alice@{HOST}"
 PROXY = f"sip:{SERVER}:5060"
 
@@ -41,35 +36,19 @@ class House:
     store: MemoryRepository = attrs.field(factory=MemoryRepository)
     clock: WallClock = attrs.field(factory=WallClock)
 
-    def config(self, *users: str, **domain: Any) -> Config:
-        credentials = tuple(CredentialSettings(username=name, password=PASSWORD) for name in users or ("alice", "bob"))
-        config = config_for(self.tmp_path, credentials=credentials, sip_registration=True, **domain)
+    def config(self, *names: str, **domain: Any) -> Config:
+        settings = OFFICE if not names else {**OFFICE, "credentials": users(*names)}
+        config = config_for(self.tmp_path, **settings, **domain)
         return attrs.evolve(config, now_utc=self.clock)
 
     @asynccontextmanager
     async def serving(self, config: Config | None = None) -> AsyncIterator[Server]:
-        parts = Parts(
-            network=self.network.host(SERVER),
-            ids=CountingIds("server"),
-            speech=FakeSpeech(),
-            repository=self.store,
-            offload=inline,
-            http=False,
-        )
+        parts = parts_at(self.network, SERVER, repository=self.store)
         async with open_server(config or self.config(), parts) as server:
             yield server
 
-    @asynccontextmanager
-    async def phone(self, host: str = "10.0.0.2", name: str = "alice") -> AsyncIterator[Phone]:
-        async with open_phone(self.network.host(host), host, name=name, port=5060, ids=CountingIds(name)) as phone:
-            yield phone
-
-
-async def locate(server: Server, aor: str = ALICE) -> tuple[Binding, ...]:
-    def question(reply: Reply[Located]) -> RegistrarMessage:
-        return Locate(aor, reply)
-
-    return (await server.tree.services.registrar.ask(question, 5.0)).contacts
+    def phone(self, host: str = "10.0.0.2", name: str = "alice") -> AbstractAsyncContextManager[Phone]:
+        return phone_at(self.network, host, name)
 
 
 async def register(phone: Phone, **settings: Any) -> None:
@@ -84,7 +63,7 @@ async def test_a_phone_on_udp_stays_registered_and_reachable(autojump_clock: Moc
             await register(phone, params=";q=0.7", headers=(("User-Agent", "Desk 9"),))
         await trio.sleep(600)
         async with house.serving() as server:
-            [binding] = await locate(server)
+            [binding] = await locate(server, ALICE)
             assert (binding.q, binding.agent) == (0.7, "Desk 9")
             left = binding.seconds_left(trio.current_time())
             assert 2990 < left <= 3000
@@ -97,9 +76,9 @@ async def test_a_phone_on_udp_stays_registered_and_reachable(autojump_clock: Moc
             [asked] = [seen.message for seen in phone.ladder if isinstance(seen.message, Request) and not seen.sent]
             assert asked.method == "OPTIONS"
             await trio.sleep(left - 3)
-            assert len(await locate(server)) == 1
+            assert len(await locate(server, ALICE)) == 1
             await trio.sleep(3)
-            assert await locate(server) == ()
+            assert await locate(server, ALICE) == ()
     assert await house.store.bindings() == []
 
 
@@ -113,7 +92,7 @@ async def test_the_order_of_registers_is_kept(autojump_clock: MockClock, tmp_pat
             assert (await line.refresh()).reason == "CSeq out of order"
             line.cseq += 2
             assert (await line.refresh()).status == 200
-            assert len(await locate(server)) == 1
+            assert len(await locate(server, ALICE)) == 1
 
 
 async def test_a_phone_on_tcp_registers_again(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -124,9 +103,9 @@ async def test_a_phone_on_tcp_registers_again(autojump_clock: MockClock, tmp_pat
             await trio.sleep(1)
             assert [row.transport for row in await house.store.bindings()] == ["TCP"]
         async with house.serving() as server:
-            assert await locate(server) == ()
+            assert await locate(server, ALICE) == ()
             await register(phone, transport="tcp")
-            assert len(await locate(server)) == 1
+            assert len(await locate(server, ALICE)) == 1
 
 
 async def test_who_was_taken_from_the_configuration_is_gone(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -136,7 +115,7 @@ async def test_who_was_taken_from_the_configuration_is_gone(autojump_clock: Mock
             await register(phone)
             await register(other)
         async with house.serving(house.config("bob")) as server:
-            assert await locate(server) == ()
+            assert await locate(server, ALICE) == ()
             assert len(await locate(server, f"sip:bob@{HOST}")) == 1
     assert [row.aor for row in await house.store.bindings()] == [f"sip:bob@{HOST}"]
 

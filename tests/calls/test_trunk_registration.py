@@ -5,88 +5,46 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.bus import Gap, Subscription
 from offhook.actors.messages.events import (
     ActorCrashed,
     AlertRaised,
-    BusEvent,
     TrunkRegistered,
     TrunkUnavailable,
     TrunkUnregistered,
 )
-from offhook.actors.messages.registrar import Locate, Located
 from offhook.server.config import Config, CredentialSettings, DomainSettings, ServerSettings, SipSettings
-from offhook.server.server import Parts, Server, open_server
+from offhook.server.server import open_server
 from offhook.server.trunk_config import TrunkSettings
 from offhook.sip.trunk_registration import GatewayRegistration, Output
-from offhook.store.memory import MemoryRepository
 from offhook.testing.clock import WallClock
-from offhook.testing.ids import CountingIds
 from offhook.testing.network import FakeNetwork
-from offhook.testing.phone import open_phone
-from offhook.testing.speech import FakeSpeech, inline
 from offhook.transport.network import Address
 
-from .kit import PHONE, SERVER, config_for
+from .kit import PHONE, SERVER, Served, config_for, parts_at, phone_at
 
 CARRIERS = ("10.1.0.1", "10.1.0.2")
 PASSWORD = "carrier-secret"
 
-E = TypeVar("E", bound=BusEvent)
 
-
-@attrs.define(eq=False)
-class Side:
-    """One server, and what it has told."""
-
-    server: Server
-    events: Subscription
-    seen: list[BusEvent] = attrs.field(factory=list)
-
-    async def next(self, kind: type[E]) -> E:
-        """The next event of this kind."""
-        with trio.fail_after(100_000):
-            while True:
-                event = await self.events.take()
-                assert not isinstance(event, Gap)
-                self.seen.append(event)
-                if isinstance(event, kind):
-                    return event
-
-    def of(self, kind: type[E]) -> list[E]:
-        """All events of this kind so far."""
-        while (event := self.events.take_nowait()) is not None:
-            assert not isinstance(event, Gap)
-            self.seen.append(event)
-        return [event for event in self.seen if isinstance(event, kind)]
+class Side(Served):
+    """The house or a carrier."""
 
     async def bindings(self) -> list[str]:
         """Where a carrier thinks that we are."""
-        located: Located = await self.server.tree.services.registrar.ask(
-            lambda reply: Locate("sip:line1@pstn.carrier.test", reply), 5.0
-        )
-        return [str(binding.contact.uri) for binding in located.contacts]
+        return [str(binding.contact.uri) for binding in await self.locate("sip:line1@pstn.carrier.test")]
 
 
 @asynccontextmanager
 async def side(network: FakeNetwork, host: str, config: Config) -> AsyncIterator[Side]:
-    parts = Parts(
-        network=network.host(host),
-        ids=CountingIds(host),
-        speech=FakeSpeech(),
-        repository=MemoryRepository(),
-        offload=inline,
-        http=False,
-    )
+    parts = parts_at(network, host, ids=host)
     async with open_server(config, parts) as server, server.events(capacity=100_000) as events:
-        yield Side(server, events)
+        yield Side(server=server, events=events)
 
 
 @asynccontextmanager
@@ -129,11 +87,11 @@ async def test_a_trunk_registers_renews_and_takes_it_back(
     network = FakeNetwork()
     async with carrier(network, tmp_path) as there:
         async with side(network, SERVER, ours(tmp_path, f"sip:{CARRIERS[0]}{transport}")) as house:
-            new = await house.next(TrunkRegistered)
+            new = await house.event(TrunkRegistered)
             assert (new.trunk, new.gateway) == ("main", f"sip:{CARRIERS[0]}{transport}")
             assert (new.expires_s, new.refreshed) == (3600, False)
             assert await there.bindings() == [f"sip:line1@{SERVER}:5060{transport}"]
-            renewed = await house.next(TrunkRegistered)
+            renewed = await house.event(TrunkRegistered)
             assert renewed.refreshed
             for _ in range(20):
                 await trio.sleep(1000)
@@ -152,17 +110,17 @@ async def test_a_carrier_that_is_away_is_tried_again_and_others_do_not_notice(
         network.blackhole(silent)
         config = ours(tmp_path, *(f"sip:{host}" for host in CARRIERS))
         async with carrier(network, tmp_path, CARRIERS[1]) as other, side(network, SERVER, config) as house:
-            assert (await house.next(TrunkRegistered)).gateway == f"sip:{CARRIERS[1]}"
-            away = await house.next(TrunkUnavailable)
+            assert (await house.event(TrunkRegistered)).gateway == f"sip:{CARRIERS[1]}"
+            away = await house.event(TrunkUnavailable)
             assert (away.gateway, away.status) == (f"sip:{CARRIERS[0]}", None)
             assert 0 < away.retry_s <= 10
-            await house.next(TrunkUnavailable)
+            await house.event(TrunkUnavailable)
             [alert] = house.of(AlertRaised)  # once, however often it fails
             assert alert.code == 32011
             assert await there.bindings() == []
             assert await other.bindings()
             network.restore(silent)
-            back = await house.next(TrunkRegistered)
+            back = await house.event(TrunkRegistered)
             assert (back.gateway, back.refreshed) == (f"sip:{CARRIERS[0]}", False)
             assert await there.bindings()
 
@@ -170,7 +128,7 @@ async def test_a_carrier_that_is_away_is_tried_again_and_others_do_not_notice(
 async def test_a_wrong_password_is_no_storm(autojump_clock: MockClock, tmp_path: Path) -> None:
     network = FakeNetwork()
     async with carrier(network, tmp_path), side(network, SERVER, ours(tmp_path, password="wrong")) as house:
-        refused = await house.next(TrunkUnavailable)
+        refused = await house.event(TrunkUnavailable)
         assert refused.status == 403
         await trio.sleep(3600)
         pauses = [each.retry_s for each in house.of(TrunkUnavailable)]
@@ -183,7 +141,7 @@ async def test_a_closed_port_is_a_failure_at_once(autojump_clock: MockClock, tmp
     network.host(CARRIERS[0])
     async with side(network, SERVER, ours(tmp_path, f"sip:{CARRIERS[0]};transport=tcp")) as house:
         began = trio.current_time()
-        failed = await house.next(TrunkUnavailable)
+        failed = await house.event(TrunkUnavailable)
         assert trio.current_time() - began < 2
         assert failed.detail == "it cannot be reached"
 
@@ -193,14 +151,14 @@ async def test_a_registration_that_cannot_be_renewed_is_said_to_have_expired(
 ) -> None:
     network = FakeNetwork()
     async with carrier(network, tmp_path), side(network, SERVER, ours(tmp_path)) as house:
-        await house.next(TrunkRegistered)
+        await house.event(TrunkRegistered)
         began = trio.current_time()
         network.partition(SERVER, CARRIERS[0])
-        gone = await house.next(TrunkUnregistered)
+        gone = await house.event(TrunkUnregistered)
         assert gone.reason == "expired"
         assert trio.current_time() - began == pytest.approx(3600, abs=1)
         network.heal()
-        assert not (await house.next(TrunkRegistered)).refreshed
+        assert not (await house.event(TrunkRegistered)).refreshed
 
 
 async def test_a_fault_with_one_gateway_is_contained_and_the_others_go_on(
@@ -221,12 +179,12 @@ async def test_a_fault_with_one_gateway_is_contained_and_the_others_go_on(
         carrier(network, tmp_path, CARRIERS[1]),
         side(network, SERVER, config) as house,
     ):
-        crash = await house.next(ActorCrashed)
+        crash = await house.event(ActorCrashed)
         assert crash.actor == "trunks"
-        assert (await house.next(TrunkRegistered)).gateway == f"sip:{CARRIERS[1]}"
+        assert (await house.event(TrunkRegistered)).gateway == f"sip:{CARRIERS[1]}"
         await trio.sleep(60)
         broken[0] = False
-        assert (await house.next(TrunkRegistered)).gateway == f"sip:{CARRIERS[0]}"
+        assert (await house.event(TrunkRegistered)).gateway == f"sip:{CARRIERS[0]}"
 
 
 async def test_a_request_to_a_registration_is_of_no_dialog(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -234,9 +192,9 @@ async def test_a_request_to_a_registration_is_of_no_dialog(autojump_clock: MockC
     async with (
         carrier(network, tmp_path),
         side(network, SERVER, ours(tmp_path)) as house,
-        open_phone(network.host(PHONE), PHONE, name="ann", port=5060) as phone,
+        phone_at(network, PHONE, "ann") as phone,
     ):
-        await house.next(TrunkRegistered)
+        await house.event(TrunkRegistered)
         [(call_id, tag)] = house.server.tree.services.registry.legs
         socket = await network.host(PHONE).udp((PHONE, 5071))
         lines = (

@@ -14,6 +14,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 
@@ -24,6 +25,10 @@ from offhook.sip.transaction import client, invite_client, invite_server, server
 from offhook.twiml import forking_table, gather, recording
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "state-machines.md"
+
+S = TypeVar("S", bound=enum.Enum)
+G = TypeVar("G", bound=enum.Enum)
+A = TypeVar("A", bound=enum.Enum)
 
 HEAD = """\
 # State machines
@@ -74,12 +79,12 @@ def of_table(table: Table) -> tuple[Line, ...]:  # type: ignore[type-arg]  # any
     return tuple(Line(state, given, row.state, words(row.act)) for state, given, row in table)
 
 
-def of_mapping(table: Mapping[tuple[enum.Enum, enum.Enum], tuple[enum.Enum, enum.Enum]]) -> tuple[Line, ...]:
+def of_mapping(table: Mapping[tuple[S, G], tuple[S, A]]) -> tuple[Line, ...]:
     """The rows of a TwiML core."""
     return tuple(Line(state, given, after, words(act)) for (state, given), (after, act) in table.items())
 
 
-def of_statuses(table: Mapping[tuple[enum.Enum, enum.Enum], enum.Enum]) -> tuple[Line, ...]:
+def of_statuses(table: Mapping[tuple[S, G], S]) -> tuple[Line, ...]:
     """The rows of the call's status table, which has no acts."""
     return tuple(Line(state, given, after, "") for (state, given), after in table.items())
 
@@ -92,33 +97,33 @@ def machines() -> tuple[Machine, ...]:
             "actors/call_state.py",
             "What `CallStatus` reads, in webhooks, status callbacks and events. An input without a row changes "
             "nothing: a final status stays.",
-            of_statuses(call_state.TABLE),  # type: ignore[arg-type]  # Mapping is invariant in its keys
+            of_statuses(call_state.TABLE),
         ),
         Machine(
             "Gather",
             "twiml/gather.py",
             "Keys of one `<Gather>`. The timer is `timeout`; it runs from the end of the prompts, or from the first "
             "key, and starts anew with every key.",
-            of_mapping(gather.TABLE),  # type: ignore[arg-type]
+            of_mapping(gather.TABLE),
         ),
         Machine(
             "Record",
             "twiml/recording.py",
             "One `<Record>`. Silence is counted only while audio arrives.",
-            of_mapping(recording.TABLE),  # type: ignore[arg-type]
+            of_mapping(recording.TABLE),
         ),
         Machine(
             "Dial",
             "twiml/forking_table.py",
             "One `<Dial>` as a whole; the callee is whoever answered first. Inputs without a row are late, or of no "
             "concern in that state.",
-            of_mapping(forking_table.TABLE),  # type: ignore[arg-type]
+            of_mapping(forking_table.TABLE),
         ),
         Machine(
             "Dialled leg",
             "twiml/forking_table.py",
             "One INVITE of a `<Dial>`, to one contact of one noun.",
-            of_mapping(forking_table.LEG_TABLE),  # type: ignore[arg-type]
+            of_mapping(forking_table.LEG_TABLE),
         ),
         Machine(
             "Leg",

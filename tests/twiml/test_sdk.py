@@ -6,9 +6,9 @@ import inspect
 from typing import Any
 
 import pytest
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
-from twilio.twiml import TwiML, voice_response  # type: ignore[import-untyped]
-from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # the SDK ships no types
+from twilio.twiml import TwiML, voice_response  # type: ignore[import-untyped]  # the SDK ships no types
+from twilio.twiml.voice_response import VoiceResponse  # type: ignore[import-untyped]  # the SDK ships no types
 
 from offhook.twiml import ssml
 from offhook.twiml.nodes import Node, camel, shape
@@ -208,7 +208,7 @@ APART: dict[tuple[str, ...], set[str]] = {
 }
 
 
-def build(path: tuple[str, ...], drop: set[str] = frozenset()) -> VoiceResponse:  # type: ignore[assignment]
+def build(path: tuple[str, ...], drop: frozenset[str] = frozenset()) -> VoiceResponse:
     response = VoiceResponse()
     node: Any = response  # which elements there are is made up by the SDK at run time
     for index, method in enumerate(path):

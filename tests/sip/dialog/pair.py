@@ -6,7 +6,8 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
 
@@ -50,9 +51,9 @@ class Path:
 UDP, TCP = Path(), Path("TCP", True)
 
 
-def config_of(host: str, **changes: object) -> LegConfig:
+def config_of(host: str, **changes: Any) -> LegConfig:
     made = LegConfig(NameAddr.parse(f"<sip:{host}:5060>"), server="offhook/test")
-    return attrs.evolve(made, **changes)  # type: ignore[arg-type]
+    return attrs.evolve(made, **changes)
 
 
 def caller_leg(name: str = "a", config: LegConfig | None = None) -> Leg:
@@ -79,7 +80,7 @@ def requests(outputs: list[LegOutput], method: str | None = None) -> list[Reques
     return [request for request in sent if method is None or request.method == method]
 
 
-def responses(outputs: list[LegOutput]) -> list[Response]:
+def responses(outputs: Sequence[LegOutput | TransactionOutput]) -> list[Response]:
     """The responses among outputs."""
     return [output.response for output in outputs if isinstance(output, SendResponse)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import itertools
+from typing import Any
 
 import attrs
 
@@ -201,9 +202,9 @@ class CalledPeer(Peer):
     def ours(self) -> Leg:
         return self.leg
 
-    def dial(self, body: bytes | None = OFFER, **how: object) -> Request:
+    def dial(self, body: bytes | None = OFFER, **how: Any) -> Request:
         """Have the leg call; its INVITE."""
-        command = attrs.evolve(invite_command(body), **how)  # type: ignore[arg-type]
+        command = attrs.evolve(invite_command(body), **how)
         self.tell(command)
         return self.last("INVITE")
 

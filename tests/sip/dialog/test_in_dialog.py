@@ -417,7 +417,7 @@ def test_a_copy_of_a_bye_gets_the_same_200_from_what_lingers() -> None:
     peer.send(bye)
     assert peer.ours.finished
     kept = [transaction for transaction in peer.ours.linger() if transaction.receive(bye, peer.flow, 1.0)]
-    (ok,) = responses(kept[0].receive(bye, peer.flow, 2.0))  # type: ignore[arg-type]
+    (ok,) = responses(kept[0].receive(bye, peer.flow, 2.0))
     assert ok.status == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import attrs
 import pytest
@@ -135,7 +136,7 @@ def storm(seed: int, weather: Weather, flow: Path = UDP) -> Pair:
         for number in range(dice.choice([0, 1, 1, 2, 4])):
             offer = Offer(b"v=0 %s%d\r\n" % (side.name.encode(), number), update=dice.random() < 0.5)
             when = dice.uniform(0, 20)
-            pair.at(when, lambda side=side, offer=offer: when_possible(side, offer))  # type: ignore[misc]
+            pair.at(when, partial(when_possible, side, offer))
     if dice.random() < 0.7:
         pair.at(dice.uniform(1, 10), pick_up)
     if dice.random() < 0.3:

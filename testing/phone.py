@@ -26,53 +26,20 @@ from ..actors.dialog import LegActor
 from ..actors.guard import Nest, open_nest
 from ..actors.linger import Held, Linger, LingerMessage
 from ..actors.listener import TcpListener, UdpListener, listener_mailbox
-from ..actors.mailbox import Mailbox, Ref, Reply
+from ..actors.mailbox import Mailbox
 from ..actors.media import CAPACITY as MEDIA_CAPACITY
 from ..actors.media import MediaActor, RandomMediaIds
 from ..actors.messages.call import CallMessage, LegNews
 from ..actors.messages.leg import Incoming, LegOrder
 from ..actors.messages.lifecycle import Stop
-from ..actors.messages.media import (
-    LocalDescription,
-    MakeOffer,
-    MediaCommand,
-    MediaPolicy,
-    Prepare,
-    Reoffer,
-    Settle,
-    Tap,
-    Track,
-)
+from ..actors.messages.media import MediaCommand, MediaPolicy
 from ..actors.planes.beat import BeatPlane, PlaneActor
 from ..actors.registry import Registry
-from ..actors.router import NetworkInput, Router
-from ..media.errors import MediaError
-from ..media.events import DigitHeard, Play, Played, SendDigits
+from ..actors.router import NetworkInput
 from ..media.plane import MediaIds
-from ..media.sinks import Ring
-from ..media.sources import Source
 from ..sip.address import NameAddr
 from ..sip.dialog.config import LegConfig
-from ..sip.dialog.events import (
-    Accept,
-    Answer,
-    Bye,
-    CancelInvite,
-    Cause,
-    Credentials,
-    Invite,
-    LegAnswered,
-    LegEnded,
-    LegFact,
-    LegOfferAnswered,
-    LegOfferRefused,
-    LegProgressed,
-    LegRefused,
-    LegReoffered,
-    Offer,
-    Refuse,
-)
-from ..sip.dialog.events import Ring as RingOrder
+from ..sip.dialog.events import Credentials, Invite
 from ..sip.dialog.leg import Leg
 from ..sip.message import Request, Response
 from ..sip.routing import hop_of
@@ -80,241 +47,22 @@ from ..sip.timers import Timers
 from ..sip.transaction.key import server_key
 from ..sip.uri import Uri
 from ..transport.connections import Connections
-from ..transport.errors import AddressInUse
 from ..transport.flow import Received
-from ..transport.network import Listener, Network
+from ..transport.network import Network
 from ..transport.random_ids import RandomIds
 from ..transport.resolve import Resolver
 from ..transport.rtp import PortRange, RtpPorts
 from ..transport.stream import StreamTransport
-from ..transport.udp import UdpTransport
+from .handset import Handset
 from .ids import CountingIds
+from .ladder import Seen
+from .phone_call import PhoneCall
+from .phone_line import PhoneBoard, bound
 from .registering import Exchange, Registration
 
+__all__ = ["Phone", "PhoneCall", "Seen", "open_phone"]
+
 RTP_PORTS: Final = "40000-48999"
-BIND_TRIES: Final = 10
-HEARD_FRAMES: Final = 1_000_000
-"""A call's worth of frames: nothing that a phone hears is dropped."""
-
-
-@attrs.frozen
-class Seen:
-    """One step of a SIP ladder."""
-
-    at: float
-    """trio seconds."""
-    sent: bool
-    message: Request | Response
-
-    def __str__(self) -> str:
-        arrow = "->" if self.sent else "<-"
-        message = self.message
-        if isinstance(message, Request):
-            return f"{arrow} {message.method} {message.request_uri}"
-        return f"{arrow} {message.status} {message.reason}"
-
-
-@attrs.define(eq=False)
-class PhoneCall:
-    """One call of a phone, seen from the person who holds it."""
-
-    phone: Phone
-    leg: LegActor
-    mailbox: Mailbox[CallMessage]
-    media: Ref[MediaCommand]
-    progress: list[int] = attrs.field(factory=list)
-    """Provisional answers, in order."""
-    facts: list[LegFact] = attrs.field(factory=list)
-    digits: list[DigitHeard] = attrs.field(factory=list)
-    status: int | None = None
-    """Of the refusal; 200 once answered."""
-    cause: Cause | None = None
-    """Why an answered or cancelled call ended."""
-    invite: Request | None = None
-    """Of a call that came in."""
-    has_media: bool = False
-    _described: bytes | None = None
-    _early: bytes | None = None
-    """The last answer to our first offer."""
-    _ring: Ring = attrs.field(factory=lambda: Ring(capacity=HEARD_FRAMES))
-    _answered: trio.Event = attrs.field(factory=trio.Event)
-    _over: trio.Event = attrs.field(factory=trio.Event)
-    _played: dict[str, trio.Event] = attrs.field(factory=dict)
-    _settled: trio.Event = attrs.field(factory=trio.Event)
-
-    # --- what a person does ----------------------------------------------------------------------------------
-
-    async def ring(self, status: int = 180, *, early: bool = False) -> None:
-        """Let a call that came in ring; `early`: with a session of ours, so that the caller hears what we `say`."""
-        body = await self._describe() if early else None
-        await self.leg.mailbox.ref.send(LegOrder(RingOrder(status, body)))
-
-    async def pick_up(self, headers: tuple[tuple[str, str], ...] = ()) -> bool:
-        """Answer a call that came in; False when it was over first."""
-        await self.leg.mailbox.ref.send(LegOrder(Answer(await self._describe(), headers)))
-        return await self.answered()
-
-    async def decline(self, status: int = 486, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        await self.leg.mailbox.ref.send(LegOrder(Refuse(status, None, headers)))
-        await self._over.wait()
-
-    async def _describe(self) -> bytes:
-        """Our answer to the caller's offer (or our offer, where it made none); made once."""
-        if self._described is None:
-            offer = self.invite.body or None if self.invite is not None else None
-            described: LocalDescription = await self.media.ask(
-                lambda reply: Prepare(offer, self.phone.policy, reply), 5.0
-            )
-            self._described = described.sdp
-            self.has_media = True
-            await self.media.send(Tap(self._ring, Track.INBOUND))
-        return self._described
-
-    async def answered(self) -> bool:
-        """Wait until the far end picks up (True) or the call is over (False)."""
-        await self._answered.wait()
-        return self.status == 200
-
-    async def over(self) -> None:
-        await self._over.wait()
-
-    @property
-    def is_over(self) -> bool:
-        return self._over.is_set()
-
-    async def say(self, source: Source) -> None:
-        """Play something to the far end, to its end."""
-        await self._play(Play(f"say-{len(self._played)}", source))
-
-    async def press(self, digits: str) -> None:
-        """Press keys; returns when they have been sent."""
-        await self._play(SendDigits(f"press-{len(self._played)}", digits))
-
-    async def _play(self, order: Play | SendDigits) -> None:
-        done = self._played[order.id] = trio.Event()
-        await self.media.send(order)
-        await done.wait()
-
-    async def hang_up(self, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        await self.leg.mailbox.ref.send(LegOrder(Bye(headers=headers)))
-        await self._over.wait()
-
-    async def cancel(self) -> None:
-        await self.leg.mailbox.ref.send(LegOrder(CancelInvite()))
-        await self._over.wait()
-
-    async def reoffer(self, edit: Callable[[bytes], bytes]) -> LegFact:
-        """Offer anew, after `edit` has changed our description (to hold, say); the answer or the refusal."""
-        described = await self.media.ask(MakeOffer, 5.0)
-        self._settled = trio.Event()
-        await self.leg.mailbox.ref.send(LegOrder(Offer(edit(described.sdp))))
-        await self._settled.wait()
-        return self.facts[-1]
-
-    def heard(self) -> bytes:
-        """All that has been heard so far: 8 kHz, signed 16-bit, silence included."""
-        return b"".join(self._ring._frames)
-
-    async def hears(self, what: Callable[[bytes], bool]) -> bool:
-        """Listen until `what` is true of all that was heard so far; False when the call ends first."""
-        while not self.is_over:
-            if what(self.heard()):
-                return True
-            await trio.sleep(0.1)
-        return what(self.heard())
-
-    # --- what happens to it ----------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Carries the call; runs in the phone."""
-        if self.has_media:
-            await self.media.send(Tap(self._ring, Track.INBOUND))
-        while True:
-            message = await self.mailbox.receive()
-            if isinstance(message, LegNews):
-                self.facts.append(message.fact)
-                await self._on_leg(message.fact)
-            elif isinstance(message, Played):
-                self._played[message.id].set()
-            elif isinstance(message, DigitHeard):
-                self.digits.append(message)
-
-    async def _on_leg(self, fact: LegFact) -> None:
-        match fact:
-            case LegProgressed():
-                self.progress.append(fact.status)
-                await self._settle_once(fact.body)
-            case LegAnswered():
-                if fact.needs_answer:
-                    await self._reoffered(fact.body)
-                elif fact.body is not None:
-                    await self._settle(fact.body)
-                self.status = 200
-                self._answered.set()
-            case LegReoffered():
-                await self._reoffered(fact.body)
-            case LegOfferAnswered():
-                await self._settle(fact.body)
-                self._settled.set()
-            case LegOfferRefused():
-                self._settled.set()
-            case LegRefused():
-                self.status = fact.status
-                self._end()
-            case LegEnded():
-                self.cause = fact.cause
-                self._end()
-            case _:
-                pass
-
-    async def _settle_once(self, answer: bytes | None) -> None:
-        """Take an answer to our first offer, unless its early media has said the same."""
-        if answer is not None and answer != self._early:
-            self._early = answer
-            await self._settle(answer)
-
-    async def _settle(self, answer: bytes) -> None:
-        settled: Reply[None] = Reply("settle")
-        await self.media.send(Settle(answer, settled))
-        await settled.wait(5.0)
-
-    async def _reoffered(self, offer: bytes | None) -> None:
-        command: Accept | Refuse
-        try:
-            described: LocalDescription = (
-                await self.media.ask(MakeOffer, 5.0)
-                if offer is None
-                else await self.media.ask(lambda reply: Reoffer(offer, reply), 5.0)
-            )
-            command = Accept(described.sdp)
-        except MediaError as error:
-            command = Refuse(error.status)
-        await self.leg.mailbox.ref.send(LegOrder(command))
-
-    def _end(self) -> None:
-        self.media.offer(Stop("over"))
-        for event in (*self._played.values(), self._answered, self._settled, self._over):
-            event.set()
-
-
-@attrs.define(eq=False)
-class PhoneBoard(Router):
-    """Routes what comes to a phone, and lets it ring."""
-
-    note: Callable[[bool, Request | Response], None]
-    take: Callable[[Request, Received], bool]
-    """Takes an INVITE from outside any dialog; False: the phone is not to be called."""
-
-    async def handle(self, message: NetworkInput) -> None:
-        if isinstance(message, Received):
-            self.note(False, message.message)
-        await super().handle(message)
-
-    async def outside_dialog(self, request: Request, received: Received) -> None:
-        if request.method != "INVITE":
-            self.answer(request, received.flow, 405)
-        elif not self.take(request, received):
-            self.answer(request, received.flow, 486)
 
 
 @attrs.define(eq=False)
@@ -358,7 +106,7 @@ class Phone:
         )
         box, leg, media = self._parts(Leg.called(request, config, self.ids), (server_key(request),))
         self.registry.transactions[server_key(request)] = leg.mailbox.ref
-        call = PhoneCall(self, leg, box, media.mailbox.ref, invite=request)
+        call = PhoneCall(leg, box, Handset(media.mailbox.ref, self.policy), invite=request)
         self.nest.start(leg)
         self.nest.start(media)
         self.nursery.start_soon(call.run)
@@ -410,16 +158,15 @@ class Phone:
         box, leg, media = self._parts(Leg.calling(config, self.ids))
         self.nest.start(leg)
         self.nest.start(media)
-        described: LocalDescription = await media.mailbox.ref.ask(lambda reply: Prepare(None, self.policy, reply), 5.0)
-        call = PhoneCall(self, leg, box, media.mailbox.ref)
-        call.has_media = True
+        call = PhoneCall(leg, box, Handset(media.mailbox.ref, self.policy))
+        described = await call.handset.describe(None)
         self.nursery.start_soon(call.run)
         host = uri.host if ":" not in uri.host else f"[{uri.host}]"
         caller = from_ or f"sip:{username or self.name}@{host}"
         order = Invite(
             target=uri,
             from_=NameAddr(Uri.parse(caller)),
-            body=None if offerless else edit(described.sdp),
+            body=None if offerless else edit(described),
             headers=headers,
             auth=Credentials(username, password) if username is not None else None,
             routes=(route,) if route is not None else (),
@@ -508,7 +255,7 @@ async def open_phone(
         await nursery.start(connections.run)
         courier = Courier(network, connections, Resolver(network), nursery)
         courier.watch = lambda message, flow: note(True, message)
-        async with _bound(network, host, port) as (udp, tcp), open_nest(name) as nest:
+        async with bound(network, host, port) as (udp, tcp), open_nest(name) as nest:
             linger_box: Mailbox[LingerMessage] = Mailbox(f"{name}'s linger", 1024)
             linger = Linger(linger_box, courier, registry, Held())
             nest.start(linger)
@@ -542,30 +289,3 @@ async def open_phone(
             phones.append(phone)
             yield phone
         nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def _bound(network: Network, host: str, port: int) -> AsyncIterator[tuple[UdpTransport, Listener]]:
-    """The sockets a phone listens on, of one port. They outlive its calls, which say BYE when they are cut off."""
-    udp, tcp = await _bind(network, host, port)
-    try:
-        yield udp, tcp
-    finally:
-        udp.socket.close()
-        await trio.aclose_forcefully(tcp)
-
-
-async def _bind(network: Network, host: str, port: int) -> tuple[UdpTransport, Listener]:
-    for left in reversed(range(BIND_TRIES)):
-        udp = UdpTransport(await network.udp((host, port)), network)
-        try:
-            return udp, await network.listen_tcp((host, udp.local[1]))
-        except AddressInUse:
-            # A port that the system chose is free on UDP, but perhaps not on TCP.
-            udp.socket.close()
-            if port or not left:
-                raise
-        except BaseException:
-            udp.socket.close()
-            raise
-    raise AssertionError("the last try returns or raises")

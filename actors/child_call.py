@@ -160,7 +160,7 @@ class ChildCall(Actor[ChildInput]):
             case DialLeg():
                 await self._dial(message)
             case CancelDial():
-                await self._order(message.leg, CancelInvite(message.reason))
+                await self._order(message.leg, CancelInvite(message.reason, message.unheard))
             case HangUpLeg():
                 self._stop_screening(message.leg)
                 await self._order(message.leg, Bye(message.reason))

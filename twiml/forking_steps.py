@@ -36,7 +36,7 @@ class Why(enum.Enum):
     NO_ANSWER = 'SIP;cause=480;text="No answer"'
     """The ring time is over."""
     UNRESPONSIVE = 'SIP;cause=408;text="No response"'
-    """Nothing came back, and there is another way to try."""
+    """Nothing came back, or nobody was found in a minute."""
     CALLER_LEFT = 'SIP;cause=487;text="Originator cancelled"'
     SCREENED_OUT = 'Q.850;cause=16;text="Screened out"'
     FINISHED = 'Q.850;cause=16;text="Normal call clearing"'

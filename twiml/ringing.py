@@ -135,8 +135,7 @@ class Ringing:
     def wake(self, now: float) -> None:
         for child in self.children:
             if child.live and now >= child.ring_due:
-                timed_out = Failure(status="no-answer", sip_status=487 if child.heard else 408)
-                self.fail(child, timed_out, Why.NO_ANSWER, now)
+                self._ring_time_over(child, now)
             elif child.live and now >= child.delay_due:
                 self._warn(32016, f"{child.target.to} did not ring within {POST_DIAL_DELAY_S:.0f} seconds")
                 self.fail(child, Failure(status="failed", sip_status=408), Why.UNRESPONSIVE, now)
@@ -145,6 +144,16 @@ class Ringing:
                     if now >= leg.silent_due:
                         self.drop((leg,), Why.UNRESPONSIVE, now)
                         self._leg_failed(leg, 408, now)
+
+    def _ring_time_over(self, child: Child, now: float) -> None:
+        """Nobody has picked up; where nothing at all has come back, that is silence like any other (408)."""
+        if child.heard:
+            self.fail(child, Failure(status="no-answer", sip_status=487), Why.NO_ANSWER, now)
+            return
+        if child.legs:
+            self._outage(child, 408)
+            self._no_gateway_left(child)
+        self.fail(child, Failure(status=meaning(408).status, sip_status=408), Why.NO_ANSWER, now)
 
     # ---- children ----------------------------------------------------------------------------------------------------
 
@@ -264,22 +273,29 @@ class Ringing:
         child, branch, what = leg.child, leg.branch, meaning(sip_status, leg.heard)
         child.note(leg, sip_status)
         if what.outage:
-            came = "no response came" if sip_status == 408 else f"it came to {sip_status}"
-            self._warn(32011, f"{child.target.to}: {came}")
+            self._outage(child, sip_status)
         goes_on = what.outage or (branch.hunt is Hunt.ANY and not is_global(sip_status))
         if goes_on and branch.contacts:
             if child.target.is_number:
                 self._warn(32401, f"{child.target.to}: the next gateway is tried")
             self._next_contact(branch)
         else:
-            if what.outage and child.target.is_number:
-                self._warn(32400, f"{child.target.to}: no gateway is left")
+            if what.outage:
+                self._no_gateway_left(child)
             branch.leg = None
         if is_global(sip_status):
             self.drop(child.legs, Why.DECLINED_ELSEWHERE, now)
             for other in child.branches:
                 other.leg = None
         self._settle(child, now)
+
+    def _outage(self, child: Child, sip_status: int) -> None:
+        came = "no response came" if sip_status == 408 else f"it came to {sip_status}"
+        self._warn(32011, f"{child.target.to}: {came}")
+
+    def _no_gateway_left(self, child: Child) -> None:
+        if child.target.is_number:
+            self._warn(32400, f"{child.target.to}: no gateway is left")
 
     def _warn(self, code: int, detail: str) -> None:
         self.steps.append(Warn(Alert(code=code, detail=detail, verb="Dial")))

@@ -49,6 +49,8 @@ class DialLeg:
 class CancelDial:
     leg: int
     reason: str
+    unheard: bool = False
+    """Nothing has come back from there for so long that nobody is taken to be there."""
 
 
 @attrs.frozen

@@ -252,14 +252,15 @@ class _Session:
         elif not fact.local:
             self._something_came(number)
 
-    def _given_up(self, number: int, now: float) -> None:
-        """A leg is cancelled: a gateway that has said nothing all the while is away."""
+    def _given_up(self, number: int, now: float) -> bool:
+        """A leg is cancelled; whether it has been silent all the while. A gateway that was is away."""
         leg = self.legs.get(number)
         if leg is None or leg.heard or now - leg.sent_at < self.core.silence_s:
-            return
+            return False
         path = path_of(leg.contact)
         if path.trunk is not None:
             self.stage.services.gateways.failed(path.trunk, path.hop, 408, now)
+        return True
 
     # --- steps of the core -----------------------------------------------------------------------------------
 
@@ -277,8 +278,8 @@ class _Session:
             case StartLeg():
                 await self._start_leg(step)
             case CancelLeg():
-                self._given_up(step.leg, now)
-                await self._to_leg(step.leg, to_child.CancelDial(step.leg, step.why.value))
+                silent = self._given_up(step.leg, now)
+                await self._to_leg(step.leg, to_child.CancelDial(step.leg, step.why.value, unheard=silent))
             case HangUpLeg():
                 await self._to_leg(step.leg, to_child.HangUpLeg(step.leg, step.why.value))
             case ReleaseLeg():
@@ -335,13 +336,13 @@ class _Session:
         reply: Reply[Ref[ChildInput]] = Reply(sid)
         await stage.ask_dial(MakeChild(number, identity, callbacks, reply))
         child = self.children[number] = _Child(sid, await reply.wait(ANSWERS_WITHIN_S))
-        now = trio.current_time()
-        found = await services.dialling.find(target, now)
+        found = await services.dialling.find(target, trio.current_time())
+        now = trio.current_time()  # the registrar may have taken its time
         if isinstance(found, Nowhere):
             self.stage.alert(found.code, found.detail)
             return self.core.unreachable(number, now, sip_status=found.sip_status)
         child.branches = found
-        return self.core.located(number, found, trio.current_time())
+        return self.core.located(number, found, now)
 
     async def _start_leg(self, step: StartLeg) -> None:
         path = path_of(step.contact)

@@ -13,6 +13,7 @@ from .config import HeaderItems
 from .events import (
     Accept,
     Answer,
+    CancelInvite,
     Cause,
     Invite,
     LegAnswered,
@@ -135,7 +136,7 @@ class Course:
                 case Act.ABANDON:
                     assert uac is not None
                     self._close(now)
-                    uac.cancel(self.bye_headers, now)
+                    uac.cancel(self.bye_headers, now, unheard=isinstance(command, CancelInvite) and command.unheard)
                     line.out.append(LegEnded(Cause.CANCELLED, NO_HEADERS))
                 case Act.CANCEL:
                     assert uac is not None

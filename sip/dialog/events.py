@@ -150,6 +150,11 @@ class CancelInvite:
     reason: str | None = None
     """Value of a Reason header (RFC 3326)."""
 
+    unheard: bool = False
+    """Nothing has come back for so long that nobody is taken to be there: the INVITE is repeated no more. What comes
+    all the same is cancelled, or acknowledged and hung up, as ever. Else the INVITE goes on to be repeated, so that a
+    callee whose 180 was lost tells us that there is something to cancel (9.1)."""
+
 
 @attrs.frozen
 class Offer:

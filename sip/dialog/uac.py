@@ -157,10 +157,11 @@ class InviteUac:
         assert isinstance(client, InviteClient)
         self._client = client
 
-    def cancel(self, headers: HeaderItems, now: float) -> None:
-        """Give the INVITE up, as soon as that may be said."""
+    def cancel(self, headers: HeaderItems, now: float, *, unheard: bool = False) -> None:
+        """Give the INVITE up, as soon as that may be said; `unheard`: without asking any more for a response."""
         self.cancel_headers = headers
-        self._take(Input.CANCEL, now)
+        if self._take(Input.CANCEL, now) is Act.HOLD and unheard:
+            self.client.fall_silent()
 
     def responded(self, response: Response, now: float) -> Act | None:
         """Take a response to the last INVITE; the act that was done, or is for the leg to do."""

@@ -117,6 +117,11 @@ class InviteClient(Machine[Input]):
         given = Input.PROVISIONAL if status < 200 else Input.SUCCESS if status < 300 else Input.REFUSAL
         return self._take(given, now, message)
 
+    def fall_silent(self) -> None:
+        """Repeat the INVITE no more; whatever comes until timer B is still taken."""
+        if self.state is State.CALLING:
+            self._stop_repeating()
+
     def expire(self, at: float) -> None:
         """End at `at` unless a final response comes before: a cancelled INVITE is not waited for any longer (9.1)."""
         if self.state is State.PROCEEDING:

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from offhook.actors.messages.events import CallStarted, GatewayRecovered, GatewayUnavailable
 from offhook.media.sources import Clip
+from offhook.sip.dialog.events import Cause
 from offhook.sip.message import Request
 from offhook.sip.trunks import BACK_OFF_S
 from offhook.testing.listen import match
@@ -203,6 +204,52 @@ async def test_both_gateways_that_asked_to_be_left_alone_are(autojump_clock: Moc
         assert (len(invites(here.first)), len(invites(here.second))) == (1, 1)
         await trio.sleep(60)
         await answered_by(here, here.first)
+        await here.it.idle()
+
+
+async def test_two_silent_gateways_are_a_failure_also_when_the_ring_time_is_over_first(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with carrier(tmp_path) as here:
+        for host in GATEWAYS:
+            here.it.network.blackhole((host, 5060))
+        alice = await here.alice_dials()
+        started = trio.current_time()
+        await alice.over()
+        assert trio.current_time() - started == pytest.approx(35, abs=0.5)
+        assert here.outcome["DialCallStatus"] == "failed"
+        assert [away.status for away in here.it.of(GatewayUnavailable)] == [408, 408]
+        assert here.it.codes() == [32011, 32401, 32011, 32400]
+        await here.it.idle()
+
+
+async def test_a_gateway_that_was_given_up_gets_no_more_copies_and_its_late_answer_is_hung_up(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with carrier(tmp_path) as here:
+        copies: list[float] = []
+        here.it.network.taps.append(
+            lambda seen: copies.append(seen.at) if seen.target == FIRST and seen.data.startswith(b"INVITE") else None
+        )
+        mute = True
+        here.it.network.lose(lambda sent: mute and sent.source == FIRST, times=100)
+        started = trio.current_time()
+        alice = await here.alice_dials()
+        late = await here.first.called()
+        callee = await here.second.called()
+        assert [round(at - started, 1) for at in copies] == [0.0, 0.5, 1.5, 3.5]
+        assert await callee.pick_up()
+        await trio.sleep(10)
+        assert len(copies) == 4
+        mute = False
+        assert await late.pick_up()
+        await late.over()
+        assert late.cause is Cause.HUNG_UP
+        await trio.sleep(1)
+        assert not callee.is_over
+        await callee.hang_up()
+        await alice.over()
+        assert here.outcome["DialCallStatus"] == "completed"
         await here.it.idle()
 
 

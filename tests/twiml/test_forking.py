@@ -181,12 +181,24 @@ def test_the_ring_time_is_the_timeout_and_five_seconds(timeout: int) -> None:
 def test_ring_time_runs_while_the_callee_is_being_looked_for() -> None:
     core = dial(client(), timeout=5)
     result = end(core.wake(10.0))
-    assert (result.status, result.sip_status, result.leg) == ("no-answer", 408, None)
+    assert (result.status, result.sip_status, result.leg) == ("failed", 408, None)
 
 
-def test_ring_time_over_without_any_response_is_still_no_answer() -> None:
+@pytest.mark.parametrize(("noun", "told"), [(sip, [32011]), (number, [32011, 32400])])
+def test_ring_time_over_without_any_response_is_an_outage(noun: Any, told: list[int]) -> None:
+    core = calling(noun(), timeout=5)
+    steps = core.wake(10.0)
+    assert said(steps, CancelLeg) == [(1, Why.NO_ANSWER)]
+    assert codes(steps) == told
+    assert (end(steps).status, end(steps).sip_status) == ("failed", 408)
+
+
+def test_ring_time_over_after_a_100_is_no_answer() -> None:
     core = calling(sip(), timeout=5)
-    assert end(core.wake(10.0)).status == "no-answer"
+    core.trying(1, 0.1)
+    steps = core.wake(10.0)
+    assert codes(steps) == []
+    assert (end(steps).status, end(steps).sip_status) == ("no-answer", 487)
 
 
 def test_a_number_that_does_not_ring_within_a_minute_has_failed() -> None:

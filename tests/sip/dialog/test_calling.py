@@ -349,6 +349,43 @@ def test_a_cancelled_invite_that_was_never_answered_ends_with_its_patience() -> 
     assert peer.leg.finished
 
 
+def test_a_cancelled_invite_is_repeated_until_something_says_that_there_is_a_callee() -> None:
+    peer = CalledPeer()
+    invite = peer.dial()
+    peer.tell(CancelInvite())
+    copies = requests([output for _, output in peer.wait(10.0)], "INVITE")
+    assert [copy.via.branch for copy in copies] == [invite.via.branch] * 4  # after 0.5, 1.5, 3.5 and 7.5 s
+
+
+@pytest.mark.parametrize(("status", "then"), [(180, ["CANCEL"]), (200, ["ACK", "BYE"]), (486, ["ACK"])])
+def test_an_unheard_invite_is_not_repeated_but_what_comes_late_is_seen_to(status: int, then: list[str]) -> None:
+    peer = CalledPeer()
+    invite = peer.dial()
+    assert len(peer.wait(4.0)) == 3
+    peer.tell(CancelInvite(unheard=True))
+    assert peer.wait(31.9) == []
+    assert not peer.leg.finished
+    assert peer.answer(invite, status, body=ANSWER if status == 200 else None) == []
+    assert peer.methods == then
+
+
+def test_an_unheard_invite_is_done_with_after_32_s() -> None:
+    peer = CalledPeer()
+    peer.dial()
+    peer.wait(4.0)
+    peer.tell(CancelInvite(unheard=True))
+    assert peer.wait(32.0) == []
+    assert peer.leg.finished
+
+
+def test_an_invite_that_was_heard_of_is_cancelled_whatever_is_said_about_that() -> None:
+    peer = CalledPeer()
+    invite = peer.dial()
+    peer.answer(invite, 100)
+    peer.tell(CancelInvite(unheard=True))
+    assert peer.methods == ["CANCEL"]
+
+
 def test_a_challenge_to_a_cancelled_invite_is_left_alone() -> None:
     peer = CalledPeer()
     invite = peer.dial(auth=CREDENTIALS)

@@ -9,6 +9,7 @@ import attrs
 from ..sip.address import NameAddr
 from ..sip.dialog.events import Credentials
 from ..sip.registration import aor_of
+from ..sip.routing import hop_of
 from ..sip.trunks import NoRoute, Trunk, Trunks
 from ..sip.trunks import Why as NoWay
 from ..sip.uri import Uri
@@ -88,6 +89,32 @@ class Dialling:
         for name in {path_of(contact).trunk for branch in branches for contact in branch}:
             if name is not None:
                 self.trunks.release(name)
+
+    def redirected(self, path: Path, uri: Uri) -> Path:
+        """The way to where a 3xx points.
+
+        The password goes along to where it was meant for, and to the other gateways of its trunk: whoever may
+        challenge us can guess at it.
+        """
+        host = hop_of(uri).host
+        trunks = self.trunks.at(host) if path.trunk is not None else ()
+        known = host == hop_of(path.hop).host or path.trunk in [trunk.name for trunk in trunks]
+        return attrs.evolve(path, hop=uri, flow=None, routes=(), auth=path.auth if known else None)
+
+    def objection(self, path: Path, uri: Uri) -> str | None:
+        """What there is against following a 3xx of the leg on `path` to `uri`; None: nothing.
+
+        At a trunk's gateway somebody else would choose what is called at our expense, as many take whatever comes from
+        our address: so no leg of another kind is sent there, and one of that trunk only to numbers that it takes.
+        """
+        trunks = self.trunks.at(hop_of(uri).host)
+        if not trunks:
+            return None
+        # As it stands: a gateway may read a number without its plus, or with 00, in a way of its own.
+        taken = self.trunks.trunks_of((uri.user_text or "").partition(";")[0])
+        if any(trunk.name == path.trunk and trunk in taken for trunk in trunks):
+            return None
+        return f"{uri.user_text or 'nobody'} may not be called at {uri.host}, a gateway of ours"
 
     def _foreign(self, way: SipAddress, headers: tuple[tuple[str, str], ...]) -> Contact:
         auth = Credentials(way.username, way.password or "") if way.username is not None else None

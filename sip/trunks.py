@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from .routing import hop_of
 from .uri import Uri
 
 EMERGENCY: Final = frozenset(("911", "112", "933", "999"))
@@ -109,6 +110,11 @@ class _Line:
     calls: int = 0
     tokens: float = 0.0
     filled_at: float = -math.inf
+    hosts: frozenset[str] = attrs.field(init=False)
+    """Of its gateways, as `Hop.host` has them."""
+
+    def __attrs_post_init__(self) -> None:
+        self.hosts = frozenset(hop_of(gateway.uri).host for gateway in self.gateways)
 
     @property
     def burst(self) -> float:
@@ -166,10 +172,13 @@ class Trunks:
     def __len__(self) -> int:
         return len(self._lines)
 
+    def trunks_of(self, number: str) -> tuple[Trunk, ...]:
+        """The trunks that take `number`, the first one first; none: nobody may dial it."""
+        return tuple(line.trunk for line in self._lines_for(number))
+
     def trunk_of(self, number: str) -> Trunk | None:
         """The trunk that takes `number` when it has room; None: nobody may dial it."""
-        lines = self._lines_for(number)
-        return lines[0].trunk if lines else None
+        return next(iter(self.trunks_of(number)), None)
 
     def route(self, number: str, now: float) -> Route | NoRoute:
         """A way out for one call to `number`, E.164 or a short code. Give it back with `release`.
@@ -260,6 +269,12 @@ class Trunks:
                     if best is None or narrow > best[0]:
                         best = (narrow, line.trunk)
         return None if best is None else best[1]
+
+    def at(self, host: str) -> tuple[Trunk, ...]:
+        """The trunks that have a gateway at this host (`Hop.host`), or whose calls come from this address."""
+        found = [line.trunk for line in self._lines.values() if host in line.hosts]
+        source = self.source(host)
+        return tuple(found) if source is None or source in found else (*found, source)
 
     def _lines_for(self, number: str) -> list[_Line]:
         if number in EMERGENCY:

@@ -6,7 +6,7 @@ too often, and never twice to the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Final
 
 import attrs
@@ -55,6 +55,10 @@ class NotFollowed:
     code: int = REFUSED
 
 
+def _no_objection(contact: Uri) -> str | None:
+    return None
+
+
 def follow(
     sip_status: int,
     contacts: Sequence[Uri],
@@ -64,11 +68,13 @@ def follow(
     redirects: int,
     registered: bool = False,
     secure: bool = False,
+    objection: Callable[[Uri], str | None] = _no_objection,
 ) -> Followed | NotFollowed:
     """What becomes of a 3xx. `contacts` are its own, best first.
 
     `tried` are all URIs that the noun has been called at, `redirects` how many 3xx of it were followed before;
-    `registered`: the call is one to a user of ours, `secure`: it must not leave TLS.
+    `registered`: the call is one to a user of ours, `secure`: it must not leave TLS; `objection`: what else there is
+    against a contact.
     """
     if registered:
         return NotFollowed("a registered user's phone cannot send the call elsewhere")
@@ -79,8 +85,8 @@ def follow(
     good: list[Uri] = []
     why = "it has no Contact"
     for contact in contacts:
-        reason = _objection(contact, rules, secure)
         uri = _cleaned(contact, secure)
+        reason = _objection(contact, rules, secure) or objection(uri)
         if reason is None and any(uri == other for other in (*tried, *good)):
             reason = f"{uri} has been tried"
         if reason is None:

@@ -16,7 +16,7 @@ import attrs
 from .dial_status import DialStatus, Heard, is_global, meaning
 from .forking_steps import CancelLeg, ChildChanged, Contact, ForkingStep, HangUpLeg, StartChild, StartLeg, Warn, Why
 from .forking_table import LEG_TABLE, LegAct, LegInput
-from .ringing_legs import Branch, Child, Failure, Hunt, Leg, Stage
+from .ringing_legs import Branch, Child, Failure, Leg, Stage
 from .steps import Alert
 from .verbs import Dial
 
@@ -109,7 +109,7 @@ class Ringing:
             return
         if leg.live and contacts:
             leg.branch.contacts[:0] = contacts
-            leg.branch.hunt = Hunt.ANY
+            leg.branch.redirected += len(contacts)
         self.feed(leg, LegInput.MOVED if contacts else LegInput.REFUSED, now, sip_status)
 
     def said(self, number: int, given: LegInput, sip_status: int, now: float) -> None:
@@ -255,6 +255,7 @@ class Ringing:
         """Call the next contact of a branch, or end it when there is none."""
         branch.leg = None
         if branch.contacts:
+            branch.redirected = max(branch.redirected - 1, 0)
             leg = Leg(len(self._legs) + 1, branch)
             branch.leg = self._legs[leg.number] = leg
             self.steps.append(StartLeg(child=branch.child.number, leg=leg.number, contact=branch.contacts.pop(0)))
@@ -274,7 +275,7 @@ class Ringing:
         child.note(leg, sip_status)
         if what.outage:
             self._outage(child, sip_status)
-        goes_on = what.outage or (branch.hunt is Hunt.ANY and not is_global(sip_status))
+        goes_on = what.outage or (branch.redirected > 0 and not is_global(sip_status))
         if goes_on and branch.contacts:
             if child.target.is_number:
                 self._warn(32401, f"{child.target.to}: the next gateway is tried")

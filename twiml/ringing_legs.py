@@ -13,15 +13,6 @@ from .forking_table import LegState
 from .targets import Target
 
 
-class Hunt(enum.Enum):
-    """After which failures a branch goes on to its next contact."""
-
-    OUTAGE = "outage"
-    """When nobody was reached: silence, no way, 5xx. For gateways and servers that stand in for one another."""
-    ANY = "any"
-    """After any failure but a 6xx. For the contacts of a redirect (RFC 3261 8.1.3.4)."""
-
-
 class Stage(enum.IntEnum):
     """How far a child is; it only ever advances."""
 
@@ -44,12 +35,17 @@ class Failure:
 
 @attrs.define(eq=False)
 class Branch:
-    """Contacts that are tried one after the other."""
+    """Contacts that are tried one after the other.
+
+    Gateways and servers stand in for one another: the next one has its turn when nobody was reached (silence, no way,
+    5xx). The next contact of a redirect has it after any failure but a 6xx (RFC 3261 8.1.3.4).
+    """
 
     child: Child
     contacts: list[Contact]
     """Those not tried yet."""
-    hunt: Hunt = Hunt.OUTAGE
+    redirected: int = 0
+    """How many of them, at the front, come from redirects."""
     leg: Leg | None = None
     """The one under way; `None` when the branch has come to its end."""
 

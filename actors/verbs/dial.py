@@ -6,6 +6,7 @@ The core decides who rings, who wins and how it ends; this makes calls, couples 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, assert_never
 
 import attrs
@@ -214,21 +215,22 @@ class _Session:
         return self.core.refused(fact.leg, fact.status, now)
 
     def _redirected(self, leg: _Leg, fact: LegFailed, now: float) -> Sequence[ForkingStep]:
-        child = self.children[leg.child]
+        child, dialling = self.children[leg.child], self.stage.services.dialling
         path = path_of(leg.contact)
         followed = follow(
             fact.status,
             [address.uri for address in fact.contacts],
-            self.stage.services.dialling.rules,
+            dialling.rules,
             tried=child.tried,
             redirects=child.redirects,
             registered=path.registered,
+            objection=partial(dialling.objection, path),
         )
         if isinstance(followed, NotFollowed):
             self.stage.alert(followed.code, followed.detail)
             return self.core.refused(fact.leg, fact.status, now)
         child.redirects += 1
-        contacts = [Contact(uri=uri, way=attrs.evolve(path, hop=uri, flow=None, routes=())) for uri in followed.uris]
+        contacts = [Contact(uri=uri, way=dialling.redirected(path, uri)) for uri in followed.uris]
         return self.core.redirected(fact.leg, contacts, now, fact.status)
 
     # --- gateways --------------------------------------------------------------------------------------------

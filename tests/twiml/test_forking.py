@@ -644,6 +644,17 @@ def test_a_failed_attempt_is_told_once_each_as_32011() -> None:
 # ---- redirects -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("sip_status", "tried"), [(404, []), (503, [(0, 4, contact("gw2"))])])
+def test_after_the_contacts_of_a_redirect_the_next_gateway_has_its_turn_in_an_outage_only(
+    sip_status: int, tried: list[Any]
+) -> None:
+    core = dial(number())
+    core.located(0, [[contact("gw1"), contact("gw2")]], 0.0)
+    core.redirected(1, [contact("b"), contact("c")], 1.0)
+    assert said(core.refused(2, 404, 2.0), StartLeg) == [(0, 3, contact("c"))]
+    assert said(core.refused(3, sip_status, 3.0), StartLeg) == tried
+
+
 def test_the_contacts_of_a_redirect_are_tried_in_turn() -> None:
     core = calling(sip())
     assert said(core.redirected(1, [contact("b"), contact("c")], 1.0), StartLeg) == [(0, 2, contact("b"))]

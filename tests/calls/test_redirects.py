@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trio.testing import MockClock
@@ -15,7 +16,7 @@ from .kit import phone_at
 
 ELSEWHERE = "10.3.0.1"
 CHALLENGE = ("WWW-Authenticate", DigestServer(b"secret", "elsewhere").challenge(0.0)[0])
-LOGIN = {"username": "line1", "password": "hush"}
+LOGIN: dict[str, Any] = {"username": "line1", "password": "hush"}
 SIP_DIAL = f'<Dial action="/after"><Sip username="line1" password="hush">sip:bob@{GATEWAYS[0]};x=1</Sip></Dial>'
 
 
@@ -54,7 +55,7 @@ async def test_a_gateway_may_send_a_call_to_the_other_one_of_its_trunk_which_may
 async def test_a_stranger_that_a_call_is_sent_to_is_not_shown_the_password(
     autojump_clock: MockClock, tmp_path: Path, document: str, contact: str
 ) -> None:
-    settings = LOGIN if document == DIAL else {"uris": ("sip:10.1.0.9",)}
+    settings: dict[str, Any] = LOGIN if document == DIAL else {"uris": ("sip:10.1.0.9",)}
     async with carrier(tmp_path, **settings) as here, phone_at(here.it.network, ELSEWHERE, "eve") as eve:
         alice = await sent_to(here, contact, document)
         await challenges(eve)

@@ -10,7 +10,7 @@ import math
 
 import attrs
 
-from ..twiml.params import CallStatus
+from ..twiml.params import CallStatus, begun_seconds
 
 
 class Status(enum.Enum):
@@ -111,8 +111,7 @@ class CallState:
         """Seconds from answer to end, a started second counting whole; 0 when never answered or not ended."""
         if self.answered_at is None or self.ended_at is None:
             return 0
-        # The clock is a float: a millisecond above a whole second is noise, not another second.
-        return math.ceil(self.ended_at - self.answered_at - 0.001)
+        return begun_seconds(self.ended_at - self.answered_at)
 
     @property
     def minutes(self) -> int:

@@ -8,7 +8,7 @@ import attrs
 
 from ..sip.headers import Headers
 from ..store.records import CallRecord
-from ..twiml.params import CallStatus
+from ..twiml.params import CallStatus, begun_seconds
 from .call_identity import ChildCallbacks, Identity, passed_headers
 from .call_news import CallReporter
 from .messages.child import TellChildStatus
@@ -79,7 +79,7 @@ class ChildNews(CallReporter):
             status=news.status,
             answered_at=at if news.event == "answered" else self.record.answered_at,
             ended_at=at if final else None,
-            duration_s=round(news.duration_s),
+            duration_s=begun_seconds(news.duration_s),
             sip_response_code=news.sip_status,
             sip_call_id=who.sip_call_id or None,
         )
@@ -96,7 +96,7 @@ class ChildNews(CallReporter):
                     account=who.account,
                     call_sid=who.sid,
                     status=news.status,
-                    duration_s=round(news.duration_s),
+                    duration_s=begun_seconds(news.duration_s),
                     sip_response_code=news.sip_status,
                     cause="dial",
                 )

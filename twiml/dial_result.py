@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import attrs
 
 from .forking_steps import Dialled, How
-from .params import header_parameters
+from .params import begun_seconds, header_parameters
 from .recording import RecordingFacts, whole_seconds
 from .steps import HungUp, Parameters, Performed
 
@@ -23,11 +21,6 @@ class ChildFacts:
     """Call-ID of the leg; `None` when no INVITE was sent."""
     headers: tuple[tuple[str, str], ...] = ()
     """Of the last response or request of the leg: the final refusal, or the BYE or its 200 at the end."""
-
-
-def begun_seconds(duration_s: float) -> int:
-    """A call's length as its parameters give it: a begun second counts whole, a millisecond of noise does not."""
-    return max(math.ceil(duration_s - 0.001), 0)
 
 
 def dial_parameters(result: Dialled, child: ChildFacts | None, recording: RecordingFacts | None = None) -> Parameters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -157,6 +158,11 @@ def header_parameters(
     return tuple((plain(prefix + name), plain(",".join(values))) for name, values in found.values())
 
 
+def begun_seconds(duration_s: float) -> int:
+    """A call's length as its parameters give it: a begun second counts whole, a millisecond of noise does not."""
+    return max(math.ceil(duration_s - 0.001), 0)
+
+
 def status_parameters(
     call: CallFacts,
     *,
@@ -170,7 +176,7 @@ def status_parameters(
     `recording` the URL, SID and duration where the call itself was recorded."""
     parameters = list(call_parameters(call))
     if call.status in FINAL_STATUSES:
-        seconds = max(round(duration_s or 0.0), 0)
+        seconds = begun_seconds(duration_s or 0.0)
         parameters += [("CallDuration", str(seconds)), ("Duration", str(-(-seconds // 60)))]
         if sip_response_code is not None:
             parameters.append(("SipResponseCode", str(sip_response_code)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from offhook.twiml.dial_result import ChildFacts, begun_seconds, dial_parameters, outcome
+from offhook.twiml.dial_result import ChildFacts, dial_parameters, outcome
 from offhook.twiml.forking_steps import Dialled, How
 from offhook.twiml.recording import RecordingFacts
 from offhook.twiml.steps import HungUp, Performed
@@ -81,13 +81,6 @@ def test_the_recording_is_told_when_there_is_one() -> None:
         "10",
     )
     assert "RecordingUrl" not in dict(dial_parameters(TALKED, CHILD, RECORDING))
-
-
-@pytest.mark.parametrize(
-    ("duration_s", "seconds"), [(0.0, 0), (0.0005, 0), (0.2, 1), (41.0, 41), (41.0004, 41), (41.2, 42), (-1.0, 0)]
-)
-def test_a_begun_second_counts_whole(duration_s: float, seconds: int) -> None:
-    assert begun_seconds(duration_s) == seconds
 
 
 @pytest.mark.parametrize("how", list(How))

@@ -14,6 +14,7 @@ from offhook.twiml.params import (
     CallStatus,
     Place,
     SipFacts,
+    begun_seconds,
     call_parameters,
     event_parameters,
     header_parameters,
@@ -123,12 +124,22 @@ def test_bytes_that_are_not_text_become_replacement_characters() -> None:
         value.encode()
 
 
-@pytest.mark.parametrize(("seconds", "minutes"), [(0, "0"), (1, "1"), (42.4, "1"), (60, "1"), (61, "2"), (3600, "60")])
-def test_the_end_of_a_call_is_told_with_its_length(seconds: float, minutes: str) -> None:
+@pytest.mark.parametrize(
+    ("duration_s", "seconds"), [(0.0, 0), (0.0005, 0), (0.2, 1), (41.0, 41), (41.0004, 41), (41.2, 42), (-1.0, 0)]
+)
+def test_a_begun_second_counts_whole(duration_s: float, seconds: int) -> None:
+    assert begun_seconds(duration_s) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told_s", "minutes"),
+    [(0, "0", "0"), (1, "1", "1"), (42.4, "43", "1"), (60, "60", "1"), (60.2, "61", "2"), (3600, "3600", "60")],
+)
+def test_the_end_of_a_call_is_told_with_its_length(seconds: float, told_s: str, minutes: str) -> None:
     told = dict(
         status_parameters(CALL.with_status("completed"), at=AT, sequence=0, duration_s=seconds, sip_response_code=200)
     )
-    assert told["CallDuration"] == str(round(seconds))
+    assert told["CallDuration"] == told_s
     assert told["Duration"] == minutes
     assert told["CallStatus"] == "completed"
     assert told["SipResponseCode"] == "200"

@@ -61,6 +61,10 @@ class SipSettings:
     realm: str = attrs.field(default="", converter=values.realm)
     """As written; `auth_realm` is what is sent."""
     digest_algorithms: tuple[str, ...] = attrs.field(default=("MD5",), converter=values.digest_algorithms)
+    registration_min_s: int = attrs.field(default=600, converter=values.lifetime)
+    """Shortest registration that is granted; a phone that asks for less is told this (423)."""
+    registration_max_s: int = attrs.field(default=3600, converter=values.lifetime)
+    """Longest registration that is granted; what is longer is cut to this."""
     header_prefix: str = attrs.field(default="X-Twilio-", converter=values.header_prefix)
     server_header: str = attrs.field(default=f"offhook/{VERSION}", converter=values.text)
     """Server and User-Agent; empty: neither is sent."""
@@ -80,6 +84,8 @@ class MediaSettings:
 
     rtp_ports: PortRange = attrs.field(default=PortRange(20_000, 29_999), converter=values.port_range)
     """UDP; RTP takes an even port, RTCP the odd one above."""
+    timeout_s: float = attrs.field(default=60, converter=values.patience)
+    """A call that hears no packet for that long is ended."""
 
 
 @attrs.frozen(kw_only=True)
@@ -196,6 +202,12 @@ def misfits(
     if account is not None and bool(account.sid) != bool(account.auth_token):
         given, missing = ("sid", "auth_token") if account.sid else ("auth_token", "sid")
         yield Problem(f"account.{missing}", f"should be given together with account.{given} (or leave out both)")
+    if sip is not None and sip.registration_min_s > sip.registration_max_s:
+        yield Problem(
+            "sip.registration_min_s",
+            f"{sip.registration_min_s} should be at most sip.registration_max_s, which is {sip.registration_max_s}: "
+            "set both",
+        )
     taken: dict[HostPort, str] = {}
     streams = (("sip.tcp", sip.tcp if sip else ()), ("sip.tls", sip.tls if sip else ()))
     for path, addresses in (*streams, ("http.bind", (http.bind,) if http else ())):

@@ -23,6 +23,7 @@ from ..media.files import write_mp3
 from ..media.plane import MediaIds
 from ..media.speech import Speech
 from ..sip.digest import DigestServer
+from ..sip.registration import Bounds
 from ..sip.timers import Timers
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
@@ -243,6 +244,7 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         header_prefix=config.sip.header_prefix,
         advertised_host=config.server.advertised_address,
         public_url=base,
+        media_timeout_s=config.media.timeout_s,
     )
     domains, trunks, numbers = domain_directory(config, account.sid), trunks_of(config), number_directory(config)
     return Plan(
@@ -253,6 +255,7 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         trunks=trunks,
         numbers=numbers,
         registered=registered_trunks(config),
+        registration=Bounds(min_expires=config.sip.registration_min_s, max_expires=config.sip.registration_max_s),
         digest=DigestServer(os.urandom(32), config.sip.auth_realm, config.sip.digest_algorithms),
         udp=tuple((each.host, each.port) for each in config.sip.udp),
         tcp=tuple((each.host, each.port) for each in config.sip.tcp),

@@ -18,6 +18,7 @@ LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123 section 
 HEADER_TOKEN = re.compile(r"[-.!%*_+`'~0-9A-Za-z]+")  # token, RFC 3261 section 25.1
 T = TypeVar("T")
 
+HOUR_S = 3600
 SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -82,6 +83,20 @@ def seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise Wrong(value, "a number of seconds, 0 or more")
     return value
+
+
+def lifetime(value: object) -> int:
+    """Whole seconds that something is kept for, 1 to an hour."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= HOUR_S:
+        raise Wrong(value, f"a whole number of seconds from 1 to {HOUR_S} (without quotes)")
+    return value
+
+
+def patience(value: object) -> float:
+    """Seconds that may pass before something is given up: more than 0."""
+    if seconds(value) == 0:
+        raise Wrong(value, "a number of seconds above 0")
+    return seconds(value)
 
 
 def array(value: object, of: str, read: Callable[[object], T]) -> tuple[T, ...]:

@@ -133,6 +133,18 @@ async def test_too_short_is_423_and_too_long_is_cut(autojump_clock: MockClock, t
         assert list(line.bindings.values()) == [3600]
 
 
+async def test_the_configuration_says_how_short_and_how_long(autojump_clock: MockClock, tmp_path: Path) -> None:
+    config = config_for(tmp_path, **OFFICE)
+    sip = attrs.evolve(config.sip, registration_min_s=20, registration_max_s=90)
+    async with office(tmp_path, config=attrs.evolve(config, sip=sip)) as it:
+        line = await it.phone.register(HOST, password=PASSWORD, via=it.proxy, expires=19)
+        assert (line.status, line.response.min_expires) == (423, 20)
+        await line.send(expires=20)
+        assert list(line.bindings.values()) == [20]
+        await line.send(expires=91)
+        assert list(line.bindings.values()) == [90]
+
+
 async def test_who_somebody_is_cannot_be_found_out(autojump_clock: MockClock, tmp_path: Path) -> None:
     config = config_for(tmp_path, **OFFICE)
     [acme] = config.domains

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
 from offhook.actors.messages.events import CallAnswered, CallRefused, CallStarted
+from offhook.server.config import MediaSettings
 from offhook.sip.dialog.events import Cause, LegOfferAnswered, LegOfferRefused
 from offhook.sip.message import Request, Response
 from offhook.testing.network import Conditions
 from offhook.testing.speech import tone, wav
 from offhook.testing.web import Answer, twiml
 
-from .kit import PHONE, SERVER, RtpTrace, World, world
+from .kit import PHONE, SERVER, RtpTrace, World, config_for, world
 from .peer import SDP, tcp_peer, udp_peer
 
 LONG = twiml('<Say>Hello</Say><Pause length="600"/>')
@@ -485,6 +487,17 @@ async def test_a_peer_that_sends_no_sound_is_hung_up_on_after_a_minute(
         assert (ended.status, ended.cause, ended.duration_s) == ("completed", "no-audio", 60)
         assert it.codes() == [32014]
         await it.idle()
+
+
+async def test_the_configuration_says_how_long_a_peer_may_be_silent(autojump_clock: MockClock, tmp_path: Path) -> None:
+    config = attrs.evolve(config_for(tmp_path), media=MediaSettings(timeout_s=7))
+    async with world(tmp_path, config=config) as it, udp_peer(it.network) as peer:
+        it.web.on("/voice", LONG)
+        await peer.up()
+        started = trio.current_time()
+        peer.respond(await peer.asked("BYE"))
+        assert trio.current_time() - started == pytest.approx(7, abs=0.1)
+        assert it.codes() == [32014]
 
 
 async def test_sound_that_stops_is_no_sound(autojump_clock: MockClock, tmp_path: Path) -> None:

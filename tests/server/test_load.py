@@ -36,9 +36,11 @@ def test_everything_but_the_suffix_has_the_documented_default(tmp_path: Path) ->
     assert config.sip.tls == (("0.0.0.0", 5061),)
     assert config.sip.auth_realm == "sip.example.test"
     assert config.sip.digest_algorithms == ("MD5",)
+    assert (config.sip.registration_min_s, config.sip.registration_max_s) == (600, 3600)
     assert config.sip.header_prefix == "X-Twilio-"
     assert config.sip.server_header.startswith("offhook/")
     assert config.media.rtp_ports == (20000, 29999)
+    assert config.media.timeout_s == 60
     assert config.http.bind == ("127.0.0.1", 8080)
     assert config.http.base_url(("127.0.0.1", 8080)) == "http://127.0.0.1:8080"
     assert config.webhooks.allowed_networks == ()
@@ -130,6 +132,9 @@ WRONG = [
     ("[media]\nrtp_ports = '30000-20000'", "media.rtp_ports", "a range"),
     ("[media]\nrtp_ports = '20000-20000'", "media.rtp_ports", "at least two"),
     ("[media]\nrtp_ports = '10-70000'", "media.rtp_ports", "from 1024 to 65535"),
+    ("[media]\ntimeout_s = 0", "media.timeout_s", "above 0"),
+    ("[media]\ntimeout_s = inf", "media.timeout_s", "a number of seconds"),
+    ("[media]\ntimeout_s = '60'", "media.timeout_s", "a number of seconds"),
     ("[http]\nbind = 8080", "http.bind", "with a port"),
     ("[http]\nbind = '::1:8080'", "http.bind", '"[::1]:5060"'),
     ("[http]\nbind = '[127.0.0.1]:80'", "http.bind", "with a port"),
@@ -192,6 +197,14 @@ WRONG_SIP = [
     ('default_domain = "acme"', "sip.default_domain", "there is no [[domain]]"),
     ('regions = ["a.b"]', "sip.regions", "one label"),
     ('digest_algorithms = ["SHA-512"]', "sip.digest_algorithms", '"MD5" or "SHA-256"'),
+    ("registration_min_s = 0", "sip.registration_min_s", "from 1 to 3600"),
+    ("registration_min_s = true", "sip.registration_min_s", "a whole number of seconds"),
+    ("registration_min_s = 90.5", "sip.registration_min_s", "a whole number of seconds"),
+    ("registration_min_s = '60'", "sip.registration_min_s", "without quotes"),
+    ("registration_max_s = 3601", "sip.registration_max_s", "from 1 to 3600"),
+    ("registration_max_s = 60", "sip.registration_min_s", "at most sip.registration_max_s, which is 60"),
+    ("registration_min = 60", "sip.registration_min", 'did you mean "registration_min_s"'),
+    ("min_expires = 60", "sip.min_expires", "no such key; there are: "),
     ("digest_algorithms = []", "sip.digest_algorithms", "at least one"),
     ("realm = 'a\"b'", "sip.realm", "without quotes"),
     ('header_prefix = "X Y"', "sip.header_prefix", "the beginning of a header name"),

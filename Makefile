@@ -19,7 +19,7 @@ help: ## show this
 venv: ## make .venv, or bring it up to date
 	@tools/environment
 
-demo: venv ## make a call without a phone: server, web application and scripted phone on this machine
+demo: venv ## make calls without a phone: server, web application and two scripted phones on this machine
 	@$(BIN)/offhook demo $(ARGS)
 
 test: venv ## run all tests (ARGS="tests/sip -k digest" for some)

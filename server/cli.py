@@ -14,7 +14,7 @@ from .config import Config
 from .load import load
 from .log import REDACTOR, Format, hide, set_up
 from .problems import ConfigError
-from .run import FAILED, MISCONFIGURED, OK, run
+from .run import FAILED, MISCONFIGURED, OK, explain, run
 from .trunk_config import TrunkSettings
 from .version import VERSION
 
@@ -105,19 +105,26 @@ async def lint(document: str, *, method: Literal["GET", "POST"] = "GET") -> int:
 
 
 @app.command
-async def demo(*, stay: bool = False) -> int:
-    """Make a call without a phone: server, web application and a scripted phone, all on this machine.
+async def demo(*, stay: bool = False, sip_port: int | None = None) -> int:
+    """Make calls without a phone: server, web application and two scripted phones, all on this machine.
 
-    Prints the SIP messages, each webhook with its TwiML, what is carried out and what the phone heard.
+    Alice and Bob register, Alice calls the application, it connects her with Bob. Prints the SIP messages, each webhook
+    with its TwiML, what is carried out, what the two heard, and whether all of it was right (else exit 1).
 
     Parameters
     ----------
     stay
-        Keep serving after the call and print what a softphone needs to call in.
+        Keep serving after that, and print what a softphone is to be set to.
+    sip_port
+        Port for SIP; without it 5060 with --stay, else any free one.
     """
     from .demo import run_demo  # the whole house and the test kit: only this command needs them
 
-    return await run_demo(stay=stay)
+    set_up(Format.CONSOLE, "warning")
+    try:
+        return await run_demo(stay=stay, sip_port=sip_port)
+    except BaseException as error:
+        return explain(error)
 
 
 def read_config(path: Path) -> Config | None:

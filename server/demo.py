@@ -1,8 +1,9 @@
-"""`offhook demo`: a whole call on this machine, without a phone: server, application, scripted phone, and a verdict."""
+"""`offhook demo`: calls on this machine, without a phone: server, application, two scripted phones, and a verdict."""
 
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,23 +12,9 @@ from typing import Final
 import attrs
 import trio
 
-from ..actors.bus import Subscription
-from ..actors.messages.events import (
-    AlertRaised,
-    CallAnswered,
-    CallEnded,
-    CallStarted,
-    DigitsHeard,
-    QualityMeasured,
-    RecordingReady,
-    VerbStarted,
-)
-from ..media.sources import Clip
-from ..sip.message import Request, Response
-from ..testing.listen import beep_in, match
-from ..testing.phone import Phone, PhoneCall, Seen, open_phone
-from ..testing.speech import tone, wav
-from ..testing.web import Answer, Asked
+from ..actors.messages.events import CallEnded
+from ..testing.phone import open_phone
+from ..testing.speech import wav
 from ..transport.network import Network
 from ..transport.trio_network import TrioNetwork
 from .config import (
@@ -41,213 +28,157 @@ from .config import (
     SipSettings,
     WebhooksSettings,
 )
-from .demo_app import MELODY, PRESSED, DemoApp
-from .log import Format, set_up
-from .server import Server, open_server
+from .demo_app import USERS, DemoApp
+from .demo_narrator import Narrator, Verdict
+from .demo_story import Story
+from .run import FAILED, OK, obey
+from .server import Parts, Server, open_server
 
+HOST: Final = "127.0.0.1"
 SUFFIX: Final = "sip.offhook.test"
-USER: Final = "demo"
 PASSWORD: Final = "Offhook-demo-1"
-WITHIN_S: Final = 60.0
-"""The whole call takes about 20 s."""
-SPOKEN: Final = tone(2500, 350.0)
-"""What the phone says to `<Record>`."""
+STAY_PORT: Final = 5060
+"""Where `--stay` serves SIP unless it is told another port."""
+WITHIN_S: Final = 50.0
+"""The whole story takes about 15 s."""
 
 
-@attrs.define
-class Verdict:
-    """What was expected, and whether it held."""
-
-    lines: list[tuple[str, bool]] = attrs.field(factory=list)
-
-    def expect(self, text: str, held: bool) -> None:
-        self.lines.append((text, held))
-
-    @property
-    def good(self) -> bool:
-        return bool(self.lines) and all(held for _, held in self.lines)
-
-
-@attrs.define(eq=False)
-class Narrator:
-    """Prints what happens, each line under the one who does it."""
-
-    write: Callable[[str], None] = print
-    _began: float = attrs.field(factory=trio.current_time)
-
-    def line(self, who: str, text: str) -> None:
-        stamp = trio.current_time() - self._began
-        first, *rest = text.splitlines() or [""]
-        self.write(f"{stamp:7.2f}  {who:<8} {first}")
-        for more in rest:
-            self.write(f"{'':18}{more}")
-
-    def sip(self, seen: Seen) -> None:
-        message = seen.message
-        arrow = "phone --> server " if seen.sent else "phone <-- server "
-        what = f"{message.method} {message.request_uri}" if isinstance(message, Request) else status_line(message)
-        self.line("SIP", arrow + what)
-
-    def webhook(self, asked: Asked, answer: Answer) -> None:
-        shown = {name: value for name, value in asked.params.items() if name in SHOWN}
-        body = "" if "xml" not in (answer.content_type or "") else "\n" + answer.body.decode()
-        self.line("webhook", f"{asked.method} {asked.path} {shown} -> {answer.status} {answer.content_type}{body}")
-
-    async def tell_events(self, events: Subscription) -> None:
-        async for event in events:
-            text = described(event)
-            if text:
-                self.line("server", text)
-
-
-SHOWN: Final = frozenset(
-    {"CallSid", "CallStatus", "From", "To", "Digits", "RecordingUrl", "RecordingDuration", "CallDuration"}
-)
-
-
-def status_line(response: Response) -> str:
-    return f"{response.status} {response.reason} ({response.cseq.method})"
-
-
-def described(event: object) -> str:
-    """One line for an event that a newcomer wants to see; empty for the others."""
-    match event:
-        case CallStarted():
-            return f"call {event.call_sid} from {event.from_} to {event.to}"
-        case CallAnswered():
-            return "call answered"
-        case VerbStarted():
-            return f"carries out <{event.verb}>"
-        case DigitsHeard():
-            return f"hears the key {event.digits} ({event.duration_ms} ms)"
-        case RecordingReady():
-            return f"recording {event.recording_sid}, {event.duration_s} s"
-        case CallEnded():
-            return f"call ended: {event.status} after {event.duration_s} s ({event.cause})"
-        case QualityMeasured():
-            mos = f"{event.mos:.2f}" if event.mos is not None else "unknown"
-            return f"{event.codec}: {event.packets_sent} packets sent, {event.packets_received} received, MOS {mos}"
-        case AlertRaised():
-            return f"{event.level} {event.code}: {event.name}: {event.detail}"
-        case _:
-            return ""
-
-
-def demo_config(data_dir: Path, app_port: int, host: str, *, http_port: int = 0) -> Config:
-    """A server on free loopback ports with one domain, whose application listens on `app_port`."""
-    base = f"http://{host}:{app_port}"
+def demo_config(data_dir: Path, app_port: int, sip_port: int, *, http_port: int = 0) -> Config:
+    """A server on loopback with one domain, two users, and the application that listens on `app_port`."""
+    base = f"http://{HOST}:{app_port}"
     return Config(
         server=ServerSettings(data_dir=data_dir, drain_s=5),
         account=AccountSettings(),
-        sip=SipSettings(domain_suffix=SUFFIX, default_domain="demo", udp=(f"{host}:0",), tcp=(f"{host}:0",), tls=()),
+        sip=SipSettings(
+            domain_suffix=SUFFIX,
+            default_domain="demo",
+            udp=(f"{HOST}:{sip_port}",),
+            tcp=(f"{HOST}:{sip_port}",),
+            tls=(),
+            registration_min_s=60,
+        ),
         media=MediaSettings(),
-        http=HttpSettings(bind=f"{host}:{http_port}"),
+        http=HttpSettings(bind=f"{HOST}:{http_port}"),
         webhooks=WebhooksSettings(allowed_networks=("127.0.0.0/8",)),
         domains=(
             DomainSettings(
                 name="demo",
                 voice_url=f"{base}/voice",
                 status_callback_url=f"{base}/status",
+                sip_registration=True,
                 ip_access_control=("127.0.0.0/8",),
-                credentials=(CredentialSettings(username=USER, password=PASSWORD),),
+                credentials=tuple(CredentialSettings(username=user, password=PASSWORD) for user in USERS),
             ),
         ),
     )
 
 
-async def run_demo(*, stay: bool = False, write: Callable[[str], None] = print) -> int:
-    """The demo; 0 when every expectation held, else 1."""
-    set_up(Format.CONSOLE, "warning")
+async def run_demo(
+    *,
+    stay: bool = False,
+    sip_port: int | None = None,
+    write: Callable[[str], None] = print,
+    parts: Parts | None = None,
+    sounds: Path | None = None,
+) -> int:
+    """The demo; 0 when every expectation held, else 1.
+
+    `stay` keeps serving after it. `parts` replaces the real network and the rest of this machine; everything is on the
+    loopback of one host. `sounds` is where the WAV files of what was heard go; None: a new folder for temporary files.
+    """
     narrator = Narrator(write)
-    network, host = TrioNetwork(), "127.0.0.1"
+    parts = parts or Parts()
+    network = parts.network or TrioNetwork()
+    port = sip_port if sip_port is not None else STAY_PORT if stay else 0
     data_dir = Path(tempfile.mkdtemp(prefix="offhook-demo-"))
-    heard_path = Path(tempfile.gettempdir()) / "offhook-demo-heard.wav"
+    app = DemoApp(narrator.webhook)
     try:
-        app = DemoApp("", narrator.webhook)
-        async with app.web.serving(network, (host, 0)) as (_, app_port):
-            config = demo_config(data_dir, app_port, host)
-            async with open_server(config) as server, trio.open_nursery() as nursery:
-                app.token = server.account.auth_token
-                async with server.events() as events:
-                    nursery.start_soon(narrator.tell_events, events)
-                    verdict, heard = await call_through(network, host, server, app, narrator)
-                    heard_path.write_bytes(wav(heard))
-                    nursery.cancel_scope.cancel()
-                report(verdict, heard_path, write)
-                if stay and verdict.good:
-                    await keep_serving(server, write)
-        return 0 if verdict.good else 1
+        async with (
+            app.web.serving(network, (HOST, 0)) as (_, app_port),
+            open_server(demo_config(data_dir, app_port, port), attrs.evolve(parts, network=network)) as server,
+        ):
+            app.token = server.account.auth_token
+            story = await told(network, server, app, narrator)
+            report(story, sounds or Path(tempfile.mkdtemp(prefix="offhook-demo-heard-")), write)
+            if stay and story.verdict.good:
+                await keep_serving(server, write)
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
+    if story.verdict.good and not stay:
+        for line in what_next(STAY_PORT):
+            write(line)
+    return OK if story.verdict.good else FAILED
 
 
-async def call_through(
-    network: Network, host: str, server: Server, app: DemoApp, narrator: Narrator
-) -> tuple[Verdict, bytes]:
-    """Make the call; what was expected, and what the phone heard."""
-    verdict = Verdict()
-    heard = b""
-    port = server.addresses["udp"][0][1]
-    async with open_phone(network, host, name=USER, watch=narrator.sip) as phone, server.events((CallEnded,)) as ends:
+async def told(network: Network, server: Server, app: DemoApp, narrator: Narrator) -> Story:
+    """The story, played to its end and judged."""
+    async with (
+        server.events() as events,
+        server.events((CallEnded,)) as ends,
+        open_phone(network, HOST, name="alice", watch=lambda seen: narrator.sip("alice", seen)) as alice,
+        open_phone(network, HOST, name="bob", watch=lambda seen: narrator.sip("bob", seen)) as bob,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(narrator.tell_events, events)
+        story = Story(app, narrator, alice, bob, f"demo.{SUFFIX}", sip_uri(server), PASSWORD)
         with trio.move_on_after(WITHIN_S) as patience:
-            call = await phone.call(
-                f"sip:100@demo.{SUFFIX}", username=USER, password=PASSWORD, via=f"sip:{host}:{port}"
-            )
-            verdict.expect("the call is answered", await call.answered())
-            await listen_press_record(call, app, narrator)
-            await call.hang_up()
-            heard = call.heard()
-            ended = await ends.take()
-            await app.web.wait_for(1, "/status")
-            verdict.expect("the call ends as completed", isinstance(ended, CallEnded) and ended.status == "completed")
-        judge(verdict, phone, app, heard, in_time=not patience.cancelled_caught)
-        narrator.line("phone", f"heard {len(heard) / 16000:.1f} s; the melody with correlation {melody_in(heard):.3f}")
-    return verdict, heard
+            await story.play(ends)
+        story.verdict.expect(f"all of it within {WITHIN_S:g} s", not patience.cancelled_caught)
+        nursery.cancel_scope.cancel()
+    return story
 
 
-async def listen_press_record(call: PhoneCall, app: DemoApp, narrator: Narrator) -> None:
-    """What the person at the phone does: waits for the melody, presses keys, speaks after the beep."""
-    await call.hears(lambda heard: melody_in(heard) > 0.9)
-    narrator.line("phone", f"hears the melody and presses {PRESSED}#")
-    await call.press(f"{PRESSED}#")
-    await app.web.wait_for(1, "/menu")
-    await call.hears(lambda heard: beep_in(heard[-16_000:]))
-    narrator.line("phone", "hears the beep and speaks")
-    await call.say(Clip(SPOKEN))
-    await app.web.wait_for(1, "/recorded")
-    await trio.sleep(1.5)
-    narrator.line("phone", "hangs up")
+def sip_uri(server: Server) -> str:
+    [(host, port)] = server.addresses["udp"]
+    return f"sip:{host}:{port}"
 
 
-def judge(verdict: Verdict, phone: Phone, app: DemoApp, heard: bytes, *, in_time: bool) -> None:
-    statuses = [seen.message.status for seen in phone.ladder if isinstance(seen.message, Response) and not seen.sent]
-    verdict.expect("the server asks for credentials (407) and takes them", 407 in statuses and 200 in statuses)
-    verdict.expect("the phone rings before it is answered (180)", 180 in statuses)
-    verdict.expect(f"the keys {PRESSED} arrive at the application", app.digits == PRESSED)
-    verdict.expect("the phone hears the melody as it was played", melody_in(heard) > 0.95)
-    verdict.expect("the application gets the URL of a recording", bool(app.recording_url))
-    verdict.expect("the status callback says completed", app.final_status == "completed")
-    verdict.expect("every request was signed", not app.complaints)
-    verdict.expect(f"all of it within {WITHIN_S:g} s", in_time)
-
-
-def report(verdict: Verdict, heard: Path, write: Callable[[str], None]) -> None:
+def report(story: Story, sounds: Path, write: Callable[[str], None]) -> None:
+    """What held and what did not, and the files of what was heard."""
+    verdict: Verdict = story.verdict
+    verdict.report(write)
     write("")
-    for text, held in verdict.lines:
-        write(f"  {'ok  ' if held else 'FAIL'} {text}")
-    write(f"\nWhat the phone heard: {heard}")
-    write("The demo call went as it should." if verdict.good else "The demo call did not go as it should.")
+    for name, samples in story.heard.items():
+        path = sounds / f"{name}.wav"
+        path.write_bytes(wav(samples))
+        write(f"What {name} heard: {path}")
+    failed = sum(not line.held for line in verdict.lines)
+    write("The demo went as it should." if verdict.good else f"The demo did not go as it should: {failed} failed.")
+
+
+def settings_of_phones(port: int) -> list[str]:
+    """Exactly what a softphone on this machine is set to."""
+    return [
+        f"  server, domain or registrar   {HOST}:{port}",
+        "  transport                     UDP or TCP",
+        f"  user (also for login)         alice; for a second phone {USERS[1]}",
+        f"  password                      {PASSWORD}",
+        "  register every                60 to 3600 s",
+        f"  baresip, in accounts          <sip:alice@{HOST}:{port}>;auth_user=alice;auth_pass={PASSWORD};regint=600",
+        f"  and call                      sip:bob@{HOST}:{port} (the application dials bob's phone)",
+        f"                                sip:desk@{HOST}:{port} (greets, asks for a key, then dials bob)",
+    ]
+
+
+def what_next(port: int) -> list[str]:
+    """What a newcomer can try now."""
+    return [
+        "",
+        f"Next: `offhook demo --stay` does this once more, then keeps serving on port {port}. Set a softphone to",
+        *settings_of_phones(port),
+        "",
+        "A server of your own: README.md; phones, <Dial> and trunks: docs/phones.md, docs/dial.md, docs/trunks.md",
+    ]
 
 
 async def keep_serving(server: Server, write: Callable[[str], None]) -> None:
     """`--stay`: say how a softphone gets in, then serve until interrupted."""
-    for transport, addresses in server.addresses.items():
-        for host, port in addresses:
-            write(f"Call sip:100@{host}:{port};transport={transport}  (user {USER}, password {PASSWORD})")
+    [(_, port)] = server.addresses["udp"]
+    write("\nThe server goes on. Set a softphone to")
+    for line in settings_of_phones(port):
+        write(line)
     write("Serving until Ctrl-C.")
-    await server.wait()
-
-
-def melody_in(samples: bytes) -> float:
-    """The best normalised correlation of the melody with a stretch of `samples`, 0 to 1."""
-    return match(samples, MELODY)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope)
+            await server.wait()

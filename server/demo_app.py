@@ -8,6 +8,8 @@ from typing import Final
 import attrs
 
 from ..media.tones import tone
+from ..sip.errors import SipError
+from ..sip.uri import Uri
 from ..testing.speech import wav
 from ..testing.web import Answer, Asked, CustomerApp, twiml
 from ..twiml.signature import HEADER, check
@@ -15,20 +17,30 @@ from ..twiml.signature import HEADER, check
 MELODY: Final = b"".join(tone(hz, length_ms=300) for hz in (523, 659, 784, 1047))
 """What `<Play>` plays: four notes, 1.2 s."""
 PRESSED: Final = "42"
-"""What the phone presses, before the finishing key."""
+"""What alice presses, before the finishing key."""
+USERS: Final = ("alice", "bob")
+PROGRESS: Final = ("initiated", "ringing", "in-progress", "completed")
+"""What the status callbacks of `<Client>` say of a call that goes well, in order."""
 
 
 @attrs.define(eq=False)
 class DemoApp:
-    """Answers `/voice`, `/menu`, `/recorded` and `/melody.wav`; takes `/status`. Notes what it does not like."""
+    """Answers `/voice`, `/menu`, `/dialed` and `/melody.wav`; takes the callbacks. Notes what it does not like.
 
-    token: str
+    Who calls a user is connected with that user; who calls anything else is greeted, and after a key with bob.
+    """
+
     tell: Callable[[Asked, Answer], None]
     """Told of every request and its answer."""
+    token: str = ""
     web: CustomerApp = attrs.field(factory=CustomerApp)
     complaints: list[str] = attrs.field(factory=list)
     digits: str | None = None
     """What arrived in the action of `<Gather>`."""
+    dialed: dict[str, str] = attrs.field(factory=dict)
+    """Parameters of the action of `<Dial>`."""
+    progress: list[str] = attrs.field(factory=list)
+    """`CallStatus` of the dialled call, callback by callback."""
     recording_url: str | None = None
     final_status: str | None = None
 
@@ -36,6 +48,8 @@ class DemoApp:
         pages: dict[str, Callable[[Asked], Answer]] = {
             "/voice": self._voice,
             "/menu": self._menu,
+            "/dialed": self._dialed,
+            "/progress": self._progress,
             "/recorded": self._recorded,
             "/status": self._status,
         }
@@ -56,6 +70,9 @@ class DemoApp:
         return answer
 
     def _voice(self, asked: Asked) -> Answer:
+        user = user_of(asked.params.get("To", ""))
+        if user in USERS:
+            return twiml(f'\n  <Dial answerOnBridge="true" action="/dialed"><Client>{user}</Client></Dial>\n')
         return twiml(
             "\n  <Say>Welcome to off hook.</Say>"
             '\n  <Gather action="/menu" numDigits="4" timeout="8">'
@@ -67,16 +84,34 @@ class DemoApp:
 
     def _menu(self, asked: Asked) -> Answer:
         self.digits = asked.params.get("Digits")
-        spoken = " ".join(self.digits or "nothing")
         return twiml(
-            f"\n  <Say>You pressed {spoken}. Say something after the beep.</Say>"
-            '\n  <Record action="/recorded" maxLength="10" timeout="2"/>\n'
+            "\n  <Say>I call bob.</Say>"
+            '\n  <Dial action="/dialed" record="record-from-answer-dual" recordingStatusCallback="/recorded">'
+            '\n    <Client statusCallback="/progress" statusCallbackEvent="initiated ringing answered completed">'
+            "bob</Client>"
+            "\n  </Dial>\n"
         )
+
+    def _dialed(self, asked: Asked) -> Answer:
+        self.dialed = asked.params
+        return twiml("\n  <Say>Goodbye.</Say>\n")
+
+    def _progress(self, asked: Asked) -> Answer:
+        self.progress.append(asked.params.get("CallStatus", ""))
+        return Answer(status=204, content_type=None)
 
     def _recorded(self, asked: Asked) -> Answer:
         self.recording_url = asked.params.get("RecordingUrl")
-        return twiml("\n  <Say>Thank you, and goodbye.</Say>\n  <Pause length='60'/>\n")
+        return Answer(status=204, content_type=None)
 
     def _status(self, asked: Asked) -> Answer:
         self.final_status = asked.params.get("CallStatus")
         return Answer(status=204, content_type=None)
+
+
+def user_of(address: str) -> str | None:
+    """The user of a SIP address; None when it has none, or is no such address."""
+    try:
+        return Uri.parse(address).user
+    except SipError:
+        return None

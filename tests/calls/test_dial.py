@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -15,50 +11,14 @@ from trio.testing import MockClock
 from offhook.actors.messages.events import CallEnded, CallStarted
 from offhook.media.sources import Clip
 from offhook.media.tones import ringback
-from offhook.server.config import CredentialSettings
 from offhook.sip.message import Request
 from offhook.testing.ids import CountingIds
 from offhook.testing.listen import match
-from offhook.testing.network import Conditions
-from offhook.testing.phone import Phone, open_phone
 from offhook.testing.speech import tone
 from offhook.testing.web import Answer, twiml
 
-from .kit import HOST, World, world
-
-PASSWORD = "Secret-Passw0rd"
-USERS = tuple(CredentialSettings(username=name, password=PASSWORD) for name in ("alice", "bob"))
-BOB_HOST = "10.0.0.9"
-OTHER = "10.0.0.10"
-
-
-@attrs.frozen
-class Office:
-    """Alice calls; Bob has a registered phone."""
-
-    it: World
-    bob: Phone
-
-    async def alice_calls(self, **settings: Any) -> Any:
-        return await self.it.phone.call(
-            self.it.target, via=self.it.proxy, username="alice", password=PASSWORD, **settings
-        )
-
-
-@asynccontextmanager
-async def office(tmp_path: Path, *, register: bool = True, **domain: Any) -> AsyncIterator[Office]:
-    settings: dict[str, Any] = {"sip_registration": True, "credentials": USERS, **domain}
-    async with (
-        world(tmp_path, conditions=Conditions(delay_s=0.005), **settings) as it,
-        open_phone(it.network.host(BOB_HOST), BOB_HOST, name="bob", port=5060, ids=CountingIds("bob")) as bob,
-    ):
-        if register:
-            line = await bob.register(HOST, password=PASSWORD, via=it.proxy)
-            assert line.status == 200
-        yield Office(it, bob)
-
-
-DIAL_BOB = f'<Dial action="/after"><Sip>sip:bob@{HOST}</Sip></Dial>'
+from .kit import HOST, PASSWORD, phone_at
+from .office import BOB_HOST, DIAL_BOB, office
 
 
 async def test_a_registered_phone_rings_and_the_two_hear_each_other(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -362,9 +322,7 @@ async def test_two_phones_ring_and_the_slower_one_gets_a_cancel_with_its_reason(
 ) -> None:
     async with (
         office(tmp_path) as here,
-        open_phone(
-            here.it.network.host("10.0.0.10"), "10.0.0.10", name="bob", port=5060, ids=CountingIds("b2")
-        ) as other,
+        phone_at(here.it.network, "10.0.0.10", "bob", ids=CountingIds("b2")) as other,
     ):
         it = here.it
         line = await other.register(HOST, password=PASSWORD, via=it.proxy)

@@ -79,7 +79,17 @@ from .messages.call_requests import (
     ProgramEnded,
     RefuseCall,
 )
-from .messages.child import ChildScreened, LegFailed, LegGone, LegKeysSent, LegPickedUp, LegRang, LegSent, LegTried
+from .messages.child import (
+    ChildScreened,
+    ChildStopped,
+    LegFailed,
+    LegGone,
+    LegKeysSent,
+    LegPickedUp,
+    LegRang,
+    LegSent,
+    LegTried,
+)
 from .messages.lifecycle import Down
 from .messages.media import Couple, MediaCommand, Uncouple
 from .program import ProgramActor
@@ -223,6 +233,7 @@ class Call(Actor[CallMessage]):
                 | LegGone()
                 | LegKeysSent()
                 | ChildScreened()
+                | ChildStopped()
             ):
                 await self._tell_program(message)
             case (

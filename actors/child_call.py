@@ -65,6 +65,7 @@ from .messages.child import (
     ChildLegNews,
     ChildMediaNews,
     ChildScreened,
+    ChildStopped,
     DialLeg,
     FinishChild,
     GetPlaneLeg,
@@ -199,7 +200,8 @@ class ChildCall(Actor[ChildInput]):
                 if leg is not None:
                     await leg.actor.order(Bye())
             case HangUp():
-                # From outside: whatever the dial thinks, this call is to end.
+                # From outside: the dial is told first, and whatever it thinks, this call is to end.
+                self._tell(ChildStopped(self.number))
                 for each in self._legs.values():
                     if not each.over:
                         await each.actor.order(Bye())

@@ -190,6 +190,15 @@ class ChildScreened:
     """How the screening program ended (`twiml.steps.Ending`), or `crash`."""
 
 
-ChildFact: TypeAlias = LegSent | LegTried | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened
+@attrs.frozen
+class ChildStopped:
+    """Somebody outside ends the child's call."""
+
+    child: int
+
+
+ChildFact: TypeAlias = (
+    LegSent | LegTried | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened | ChildStopped
+)
 
 ChildInput: TypeAlias = ChildCommand | ChildLegNews | ChildMediaNews | ProgramRequest | Down

@@ -63,6 +63,7 @@ from ..messages.call_requests import CallOver, Listen
 from ..messages.child import (
     ChildInput,
     ChildScreened,
+    ChildStopped,
     LegFailed,
     LegGone,
     LegKeysSent,
@@ -190,6 +191,8 @@ class _Session:
             case ChildScreened():
                 how = Ending(fact.how) if fact.how in {ending.value for ending in Ending} else Ending.APPLICATION_ERROR
                 return core.screened(fact.leg, Verdict.of(how), now)
+            case ChildStopped():
+                return core.stop_child(fact.child, now)
             case DigitHeard():
                 return core.key(fact.digit, now)
             case RecordingDone() if self.recording.concerns(fact):

@@ -54,26 +54,6 @@ async def test_a_registered_phone_rings_and_the_two_hear_each_other(autojump_clo
         await it.idle()
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"), [(486, "busy"), (600, "busy"), (480, "no-answer"), (404, "failed"), (603, "busy")]
-)
-async def test_a_refusal_reads_as_its_row_says(
-    autojump_clock: MockClock, tmp_path: Path, status: int, outcome: str
-) -> None:
-    async with office(tmp_path) as here:
-        it = here.it
-        it.web.on("/voice", twiml(DIAL_BOB))
-        it.web.on("/after", twiml("<Hangup/>"))
-        alice = await here.alice_calls()
-        bob = await here.bob.called()
-        await bob.decline(status)
-        [after] = await it.web.wait_for(1, "/after")
-        assert (after.params["DialCallStatus"], after.params["DialSipResponseCode"]) == (outcome, str(status))
-        await alice.over()
-        assert {end.status for end in await it.ends(2)} == {"completed", outcome}
-        await it.idle()
-
-
 async def test_a_user_who_is_not_registered_fails_at_once_and_nothing_is_sent(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
@@ -103,24 +83,6 @@ async def test_nobody_answers_in_time_and_the_phone_gets_a_cancel(autojump_clock
         [after] = await it.web.wait_for(1, "/after")
         assert after.params["DialCallStatus"] == "no-answer"
         await alice.over()
-        await it.idle()
-
-
-async def test_the_caller_hangs_up_while_it_rings(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with office(tmp_path) as here:
-        it = here.it
-        it.web.on("/voice", twiml(DIAL_BOB))
-        it.web.on("/after", twiml("<Hangup/>"))
-        alice = await here.alice_calls()
-        assert await alice.answered()
-        bob = await here.bob.called()
-        await bob.ring()
-        await trio.sleep(1)
-        await alice.hang_up()
-        await bob.over()
-        [after] = await it.web.wait_for(1, "/after")
-        assert after.params["CallStatus"] == "completed"
-        await it.ends(2)
         await it.idle()
 
 

@@ -6,8 +6,8 @@ BIN := .venv/bin
 
 # Phones and tools that the tests call with: SIPp, baresip, and programs to make and measure sound.
 TEST_PACKAGES := sip-tester baresip-core espeak-ng sox
-# sippy, which the benchmarks compare with, compiles parts of itself.
-BENCH_PACKAGES := sip-tester gcc python3-dev
+# What the benchmarks compare with, beside sippy, which compiles parts of itself.
+BENCH_PACKAGES := sip-tester kamailio rtpengine-daemon gcc python3-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check format bench lock build clean
@@ -37,7 +37,7 @@ format: venv ## lay out the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: venv ## measure, beside sippy's B2BUA; writes benchmarks/results (minutes)
+bench: venv ## measure, beside sippy's B2BUA, Kamailio and rtpengine; writes benchmarks/results (half an hour)
 	@tools/packages $(BENCH_PACKAGES)
 	@tools/peer-environment
 	@$(BIN)/python -m benchmarks $(ARGS)

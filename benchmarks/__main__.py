@@ -11,24 +11,30 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import attrs
 import trio
 
 from offhook.server.run import leaves, raise_file_limit
 
-from . import calls, legs, machine, memory
+from . import calls, dial, legs, machine, memory, register, relay
 from .processes import Failed
 from .tables import table
 
 RESULTS = Path(__file__).parent / "results"
 PRIORITY = -10
 """As nice(1) counts."""
-BENCHMARKS = {"calls": calls, "legs": legs, "memory": memory}
+BENCHMARKS = {"calls": calls, "dial": dial, "register": register, "relay": relay, "legs": legs, "memory": memory}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog="\n".join(f"{name:10}{first_line(benchmark)}" for name, benchmark in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("which", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="one short round, for trying out: nothing is written")
     given = parser.parse_args(arguments)
@@ -60,10 +66,14 @@ def step_forward() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
+def first_line(benchmark: ModuleType) -> str:
+    return (benchmark.__doc__ or "").partition("\n")[0]
+
+
 async def run(name: str, place: Path, quick: bool) -> None:
     """One benchmark: measure, print, write."""
     benchmark = BENCHMARKS[name]
-    print(f"{name}: {(benchmark.__doc__ or '').splitlines()[0]}", flush=True)
+    print(f"{name}: {first_line(benchmark)}", flush=True)
     facts = machine.facts()
     runs = await benchmark.measure(place, quick=quick)
     summary = benchmark.summarize(runs)

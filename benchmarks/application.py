@@ -2,7 +2,8 @@
 
     python -m benchmarks.application PORT
 
-Answers every request on a kept connection: /hangup, /play and /pause with a document, /tone.wav with a file.
+Answers every request on a kept connection: /hangup, /play, /pause and /dial/SIP_PORT with a document, /tone.wav with a
+file.
 """
 
 from __future__ import annotations
@@ -44,7 +45,19 @@ REPLIES = {
     b"/pause": document('<Pause length="3600"/>'),
     b"/tone.wav": reply("audio/wav", tone()),
 }
+DIAL = b"/dial/"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+def dial(port: str) -> bytes:
+    """Calls somebody at 127.0.0.1; as through a B2BUA, the caller is answered when he is."""
+    return document(f'<Dial answerOnBridge="true"><Sip>sip:callee@127.0.0.1:{port}</Sip></Dial>')
+
+
+def reply_to(target: bytes) -> bytes:
+    if target.startswith(DIAL):
+        return dial(target.removeprefix(DIAL).decode())
+    return REPLIES.get(target, NOT_FOUND)
 
 
 class Connection(asyncio.Protocol):
@@ -71,7 +84,7 @@ class Connection(asyncio.Protocol):
             self._data = self._data[end + 4 + length :]
             target = head.split(b" ", 2)[1].partition(b"?")[0]
             if self._transport is not None:
-                self._transport.write(REPLIES.get(target, NOT_FOUND))
+                self._transport.write(reply_to(target))
 
 
 async def main(port: int) -> None:

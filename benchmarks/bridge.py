@@ -2,9 +2,9 @@
 
     python -m benchmarks.bridge [calls,calls,…] [seconds] [kind,kind,…]
 
-The plane runs in a process of its own with two coupled legs a call, on real sockets of 127.0.0.1. This process is the
-phones: each sends a packet every 20 ms, all evenly spread, with the time in its payload, and the kernel stamps what
-comes. Both processes share the machine, so the delay is that of a busy one. Kinds of bridge:
+The plane alone runs in a process of its own with two coupled legs a call, on real sockets of 127.0.0.1; for whole calls
+through the server, beside a peer, see relay.py. This process is the phones (phones.py). Both share the machine, so the
+delay is that of a busy one. Kinds of bridge:
 
     straight   one law on both sides: packets pass as they are
     laws       PCMU on one side, PCMA on the other
@@ -14,28 +14,20 @@ comes. Both processes share the machine, so the delay is that of a busy one. Kin
 
 from __future__ import annotations
 
-import heapq
 import json
 import os
-import select
-import socket
-import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import structlog
 import trio
 
 from offhook.actors.media import RandomMediaIds
 from offhook.actors.planes.beat import BeatPlane
 from offhook.actors.planes.beat_leg import BeatLeg
-from offhook.media import rtp
 from offhook.media.events import Record, SetRemote, Track
 from offhook.media.g711 import PCMA, PCMU, Law
 from offhook.media.plane import LegSpec
@@ -43,15 +35,10 @@ from offhook.media.sdp import Agreed
 from offhook.transport.rtp import PortRange, RtpPorts
 from offhook.transport.trio_network import TrioNetwork
 
-HOST = "127.0.0.1"
+from .phones import HOST, at_percent, phones, talk
+
 KINDS = ("straight", "laws", "frames", "recorded")
 WARM_UP_S = 1.0
-STAMP = struct.Struct("=Q")
-MARK = b"\x5a\xa5\x5a\xa5"
-"""Begins the payload of a phone's packet, where it comes as it went; then its way can be timed."""
-SILENCE = (PCMU.silence * 8, PCMA.silence * 8)
-"""Ends a packet of the plane's own; a phone's ends with something else."""
-KERNEL_STAMP = struct.Struct("=qq")
 
 
 # ------------------------------------------------------------------------------------------------ the plane
@@ -118,54 +105,10 @@ async def serve(kind: str, phones: list[int]) -> None:
 # ----------------------------------------------------------------------------------------------- the phones
 
 
-@attrs.define(eq=False)
-class Phone:
-    """A far end that sends by the clock and notes how long each packet for it was under way."""
-
-    socket: socket.socket
-    leg: tuple[str, int] = (HOST, 0)
-    payload_type: int = 0
-    sequence: int = 0
-    sent: int = 0
-    got: int = 0
-
-    def send(self) -> None:
-        stamp = MARK + STAMP.pack(time.time_ns())
-        payload = stamp.ljust(160, b"\x5a")
-        data = rtp.build_plain(self.payload_type, self.sequence & 0xFFFF, self.sequence * 160, 7, payload)
-        self.sequence += 1
-        self.sent += 1
-        self.socket.sendto(data, self.leg)
-
-    def drain(self, delays_us: list[float]) -> None:
-        while True:
-            try:
-                data, control, _, _ = self.socket.recvmsg(2048, 64)
-            except BlockingIOError:
-                return
-            if data.endswith(SILENCE):
-                continue
-            self.got += 1
-            if data.startswith(MARK, 12):
-                seconds, nanoseconds = KERNEL_STAMP.unpack(control[0][2])
-                (sent_ns,) = STAMP.unpack_from(data, 12 + len(MARK))
-                delays_us.append((seconds * 1_000_000_000 + nanoseconds - sent_ns) / 1000)
-
-
-def phones(count: int) -> Iterator[Phone]:
-    """So many, with sockets whose datagrams the kernel stamps."""
-    for _ in range(count):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS, which the socket module does not name
-        sock.bind((HOST, 0))
-        yield Phone(sock)
-
-
 def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
     """One run."""
     far = list(phones(2 * calls))
-    ports = [phone.socket.getsockname()[1] for phone in far]
+    ports = [phone.port for phone in far]
     arguments = [sys.executable, "-m", "benchmarks.bridge", "serve", kind, json.dumps(ports)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as plane:
         ask, told = plane.stdin, plane.stdout
@@ -174,23 +117,19 @@ def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
         for number, (phone, port) in enumerate(zip(far, json.loads(told.readline()), strict=True)):
             phone.leg = (HOST, port)
             phone.payload_type = 8 if kind == "laws" and number % 2 else 0
-        talk(far, WARM_UP_S, [])
+        talk(far, WARM_UP_S)
 
         def cpu_s() -> float:
             print(file=ask, flush=True)
             return float(json.loads(told.readline()))
 
-        for phone in far:
-            phone.sent = phone.got = 0
         before = cpu_s()
-        delays_us: list[float] = []
-        talk(far, seconds, delays_us)
+        delays_us = talk(far, seconds)
         used_s = cpu_s() - before
         ask.close()
     for phone in far:
         phone.socket.close()
     sent, got = sum(phone.sent for phone in far), sum(phone.got for phone in far)
-    cuts = statistics.quantiles(delays_us, n=100) if len(delays_us) > 100 else None
     return {
         "kind": kind,
         "calls": calls,
@@ -198,31 +137,10 @@ def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
         "lost_percent": round(100 * (1 - got / sent), 3) if kind != "frames" else None,
         "cpu_us_per_packet": round(used_s / sent * 1e6, 2),
         "cpu_percent_of_a_core": round(100 * used_s / seconds, 1),
-        "delay_ms_p50": None if cuts is None else round(cuts[49] / 1000, 2),
-        "delay_ms_p99": None if cuts is None else round(cuts[98] / 1000, 2),
+        "delay_ms_p50": at_percent(delays_us, 50),
+        "delay_ms_p99": at_percent(delays_us, 99),
         "load_average": round(os.getloadavg()[0], 1),
     }
-
-
-def talk(far: list[Phone], seconds: float, delays_us: list[float]) -> None:
-    """All phones send, evenly spread over each 20 ms, for so long; and a little longer they listen."""
-    poll = select.epoll()
-    by_descriptor = {phone.socket.fileno(): phone for phone in far}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.EPOLLIN)
-    start = time.perf_counter()
-    due = [(start + 0.02 * number / len(far), number) for number in range(len(far))]
-    heapq.heapify(due)
-    while (now := time.perf_counter()) < start + seconds + 0.2:
-        while due and due[0][0] <= now:
-            at, number = heapq.heappop(due)
-            far[number].send()
-            if at + 0.02 < start + seconds:
-                heapq.heappush(due, (at + 0.02, number))
-        wait_s = max(0.0, due[0][0] - time.perf_counter()) if due else 0.01
-        for descriptor, _ in poll.poll(max(wait_s, 0.0005), len(far)):
-            by_descriptor[descriptor].drain(delays_us)
-    poll.close()
 
 
 def main() -> None:

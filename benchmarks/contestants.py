@@ -1,14 +1,15 @@
-"""The servers under measurement: offhook as `offhook serve` runs it, and sippy's B2BUA, each on free loopback ports."""
+"""The servers under measurement: offhook as `offhook serve` runs it, and its peers, each on free loopback ports."""
 
 # ruff: noqa: ASYNC240 - a few small files are written before anything is measured; nobody waits meanwhile
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -16,10 +17,12 @@ import trio
 
 from .machine import ROOT
 from .processes import Failed, free_port, running, tail, until_tcp
+from .registering import USERS, password, username
 from .sipp import callee
 
 SIPPY = ROOT / ".venv-bench" / "bin" / "b2bua"
 """Made by `tools/peer-environment`."""
+KAMAILIO_CONFIG = Path(__file__).parent / "kamailio.cfg"
 
 CONFIG = """\
 [server]
@@ -41,6 +44,11 @@ name = "bench"
 voice_url = "{url}"
 ip_access_control = ["127.0.0.0/8"]
 """
+CREDENTIAL = """\
+[[domain.credential]]
+username = "{username}"
+password = "{password}"
+"""
 
 
 @attrs.frozen
@@ -48,12 +56,16 @@ class Contestant:
     """A running server."""
 
     pid: int
-    sip_port: int
+    port: int
+    """Of SIP, or of whatever the server speaks."""
 
 
 @asynccontextmanager
-async def offhook(place: Path, application_port: int, path: str) -> AsyncIterator[Contestant]:
-    """`offhook serve` with one domain whose calls ask `path` of the application. Logs from warnings on."""
+async def offhook(place: Path, application_port: int, path: str, extra: str = "") -> AsyncIterator[Contestant]:
+    """`offhook serve` with one domain whose calls ask `path` of the application. Logs from warnings on.
+
+    `extra` ends the configuration: keys of the domain, then further tables.
+    """
     place.mkdir(parents=True, exist_ok=True)
     sip, http = free_port(), free_port()
     first = rtp_ports()
@@ -66,6 +78,7 @@ async def offhook(place: Path, application_port: int, path: str) -> AsyncIterato
             last=first + RTP_SPAN - 1,
             url=f"http://127.0.0.1:{application_port}{path}",
         )
+        + extra
     )
     command = [sys.executable, "-m", "offhook", "serve", "--config", str(place / "offhook.toml")]
     log = place / "offhook.log"
@@ -91,6 +104,65 @@ async def sippy(place: Path) -> AsyncIterator[Contestant]:
     async with callee(place, far), running(command, log, {"SIPLOG_BEND": "none"}) as process:
         await settled(process, log)
         yield Contestant(process.pid, sip)
+
+
+def offhook_registrar(place: Path) -> AbstractAsyncContextManager[Contestant]:
+    """offhook with the users of `registering`. It keeps in its store who is registered, and asks no application."""
+    users = (CREDENTIAL.format(username=username(each), password=password(each)) for each in range(USERS))
+    return offhook(place, 9, "/nobody", "sip_registration = true\n" + "".join(users))
+
+
+def offhook_dialling(place: Path, application_port: int, far: int) -> AbstractAsyncContextManager[Contestant]:
+    """offhook whose application dials 127.0.0.1:`far`."""
+    return offhook(place, application_port, f"/dial/{far}")
+
+
+@asynccontextmanager
+async def offhook_and_callee(place: Path, application_port: int) -> AsyncIterator[Contestant]:
+    """offhook whose application dials a SIPp that answers and hangs up."""
+    place.mkdir(parents=True, exist_ok=True)
+    far = free_port()
+    async with callee(place, far), offhook_dialling(place, application_port, far) as contestant:
+        yield contestant
+
+
+@asynccontextmanager
+async def kamailio(place: Path) -> AsyncIterator[Contestant]:
+    """Kamailio as a registrar with the same users, in memory; with the memory manager that is fast (`fm`)."""
+    program = installed("kamailio", "kamailio")
+    place.mkdir(parents=True, exist_ok=True)
+    sip, log = free_port(), place / "kamailio.log"
+    command = [
+        *(program, "-f", str(KAMAILIO_CONFIG), "-A", f"PORT={sip}", "-A", f"USERS={USERS}"),
+        *("-DD", "-E", "-m", "64", "-M", "8", "-x", "fm", "-X", "fm"),
+        *("-w", str(place), "-Y", str(place), "-P", str(place / "kamailio.pid")),
+    ]
+    async with running(command, log) as process:
+        await settled(process, log)
+        yield Contestant(process.pid, sip)
+
+
+@asynccontextmanager
+async def rtpengine(place: Path) -> AsyncIterator[Contestant]:
+    """rtpengine without its kernel module, so that it does what offhook does: receive and send every packet itself."""
+    program = installed("rtpengine", "rtpengine-daemon")
+    place.mkdir(parents=True, exist_ok=True)
+    control, log, first = free_port(), place / "rtpengine.log", rtp_ports()
+    command = [
+        *(program, "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{control}", "--table=-1", "--no-fallback"),
+        *(f"--port-min={first}", f"--port-max={first + RTP_SPAN - 1}", "--foreground", "--log-stderr", "--log-level=4"),
+    ]
+    async with running(command, log) as process:
+        await settled(process, log)
+        yield Contestant(process.pid, control)
+
+
+def installed(name: str, package: str) -> str:
+    """Where a peer's program is. Raises Failed when it is missing."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
+    if path is None:
+        raise Failed(f"{name} is missing: install the Debian package {package}, or run make bench")
+    return path
 
 
 @asynccontextmanager

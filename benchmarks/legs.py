@@ -74,7 +74,7 @@ async def one_run(place: Path, application_port: int, legs: int, seconds: float)
         trio.open_nursery() as nursery,
     ):
         port = int((await said(log, 1))[0])
-        nursery.start_soon(stayers, place, server.sip_port, legs, port, stay_s)
+        nursery.start_soon(stayers, place, server.port, legs, port, stay_s)
         await trio.sleep(setup_s + MARGIN_S)
         listener.send_signal(signal.SIGUSR1)
         before, began = usage(server.pid), trio.current_time()

@@ -26,7 +26,9 @@ def facts() -> dict[str, object]:
         "offhook": VERSION,
         "commit": commit(),
         "trio": version("trio"),
-        "sipp": sipp_version(),
+        "sipp": said("SIPp v", "sipp", "-v"),
+        "kamailio": said("version: ", "kamailio", "-v"),
+        "rtpengine": said("Version: ", "rtpengine", "--version"),
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "load_average_before": round(os.getloadavg()[0], 2),
     }
@@ -52,10 +54,11 @@ def commit() -> str:
     return f"{head}{'+' if changed else ''}"
 
 
-def sipp_version() -> str:
-    """The version line of SIPp, or empty when it is missing."""
+def said(what: str, *command: str) -> str:
+    """The line with `what` that a program prints of its version; empty when there is no such program."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     try:
-        said = subprocess.run(["sipp", "-v"], capture_output=True, text=True, check=False).stdout
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     except FileNotFoundError:
         return ""
-    return next((line.strip(" .") for line in said.splitlines() if "SIPp v" in line), "")
+    return next((line.strip(" .") for line in (done.stdout + done.stderr).splitlines() if what in line), "")

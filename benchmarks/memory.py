@@ -52,10 +52,10 @@ async def one_run(place: Path, application_port: int, calls: int) -> Run:
         contestants.offhook(place, application_port, "/pause") as server,
         trio.open_nursery() as nursery,
     ):
-        await stay(place, server.sip_port, WARM_UP, 0.5)
+        await stay(place, server.port, WARM_UP, 0.5)
         await trio.sleep(SETTLE_S)
         idle = usage(server.pid).rss_bytes
-        nursery.start_soon(stay, place, server.sip_port, calls, setup_s + 3 * SETTLE_S)
+        nursery.start_soon(stay, place, server.port, calls, setup_s + 3 * SETTLE_S)
         await trio.sleep(setup_s + SETTLE_S)
         live = usage(server.pid).rss_bytes
         nursery.cancel_scope.cancel()

@@ -19,6 +19,7 @@ from ..media.events import (
     DigitHeard,
     FeedOverflowed,
     InterceptDigits,
+    KeyExhausted,
     MediaEvent,
     MediaFlowing,
     MediaSilent,
@@ -281,6 +282,8 @@ class Call(Actor[CallMessage]):
                 self.news.quality(event.stats)
             case Played() | SpeechStarted() | SpeechStopped() | RecordingDone() | AudioArrived() | AudioLost():
                 await self._tell_program(event)
+            case KeyExhausted():
+                log.warning("the far end's SRTP key is used up")
             case MediaFlowing() | FeedOverflowed():
                 pass
             case _:
@@ -354,7 +357,11 @@ class Call(Actor[CallMessage]):
             return self._described
         box: Mailbox[MediaCommand] = Mailbox(f"media of {self.identity.sid}", MEDIA_CAPACITY)
         actor = MediaActor(box, self.services.plane, self.mailbox.ref, self.services.media_ids)
-        self._media = CallMedia(actor.mailbox.ref, self.identity.media_policy(self.services.settings))
+        identity = self.identity
+        policy = identity.media_policy(
+            self.services.settings, secure=identity.domain is not None and identity.domain.secure
+        )
+        self._media = CallMedia(actor.mailbox.ref, policy)
         self._start(actor)
         described = await self._media.prepare(self._offer)
         if isinstance(described, NoDescription):

@@ -133,7 +133,9 @@ class Identity:
             (f"{prefix}CallSid", self.sid),
         )
 
-    def media_policy(self, settings: Settings, host: str | None = None, peer: str | None = None) -> MediaPolicy:
+    def media_policy(
+        self, settings: Settings, host: str | None = None, peer: str | None = None, *, secure: bool = False
+    ) -> MediaPolicy:
         """How media is described and bound: at `host` (where the signalling came to, when not given)."""
         host = host or self.local_host
         return MediaPolicy(
@@ -142,6 +144,7 @@ class Identity:
             signalled_from=peer if self.parent_sid is not None else self.remote_host,
             session_name=settings.session_name,
             silent_after_s=settings.media_timeout_s,
+            secure=secure,
         )
 
 

@@ -68,6 +68,7 @@ class CallReporter:
                 packets_sent=stats.packets_sent,
                 packets_received=stats.packets_received,
                 packets_lost=stats.packets_lost,
+                packets_refused=stats.packets_refused,
                 jitter_ms=stats.jitter_ms,
                 mos=stats.mos,
             )

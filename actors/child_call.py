@@ -15,6 +15,7 @@ import structlog
 from ..media.events import (
     DigitHeard,
     InterceptDigits,
+    KeyExhausted,
     MediaEvent,
     MediaSilent,
     Play,
@@ -227,7 +228,7 @@ class ChildCall(Actor[ChildInput]):
         host = str(contact.uri.host)
         box: Mailbox[MediaCommand] = Mailbox(f"media {order.leg} of {who.sid}", MEDIA_CAPACITY)
         media_actor = MediaActor(box, services.plane, Numbered(self.mailbox.ref, order.leg), services.media_ids)
-        media = CallMedia(box.ref, who.media_policy(services.settings, host))
+        media = CallMedia(box.ref, who.media_policy(services.settings, host, secure=order.secure))
         self._start(media_actor)
         described = await media.prepare(None)
         if isinstance(described, NoDescription):
@@ -335,6 +336,8 @@ class ChildCall(Actor[ChildInput]):
             case MediaSilent() if leg is not None and leg.answered:
                 self.news.alert(32014, f"no audio was received for {event.for_s:g} s")
                 await leg.actor.order(Bye('Q.850;cause=16;text="RTP timeout"'))
+            case KeyExhausted():
+                log.warning("the far end's SRTP key is used up", leg=number)
             case QualityMeasured():
                 self.news.quality(event.stats)
             case DigitHeard():

@@ -44,6 +44,8 @@ class Path:
     routes: tuple[NameAddr, ...] = ()
     trunk: str | None = None
     registered: bool = False
+    secure: bool = False
+    """Whether the media must be encrypted."""
 
 
 @attrs.frozen
@@ -118,7 +120,14 @@ class Dialling:
 
     def _foreign(self, way: SipAddress, headers: tuple[tuple[str, str], ...]) -> Contact:
         auth = Credentials(way.username, way.password or "") if way.username is not None else None
-        path = Path(hop=way.hop, to=NameAddr(way.uri), host=self.house.names.suffix, headers=headers, auth=auth)
+        path = Path(
+            hop=way.hop,
+            to=NameAddr(way.uri),
+            host=self.house.names.suffix,
+            headers=headers,
+            auth=auth,
+            secure=way.secure,
+        )
         return Contact(uri=way.hop, way=path)
 
     async def _registered(self, way: RegisteredUser, headers: tuple[tuple[str, str], ...]) -> Branches | Nowhere:
@@ -143,6 +152,7 @@ class Dialling:
                 flow=flow_of(binding),
                 routes=() if flow_of(binding) is not None else tuple(binding.path),
                 registered=True,
+                secure=way.secure,
             )
             branches.append((Contact(uri=binding.target, way=path),))
         return tuple(branches)

@@ -6,7 +6,7 @@ Packets never pass through here; the plane carries them (`media/plane.py`).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import attrs
@@ -18,8 +18,10 @@ from ..media.errors import MediaError
 from ..media.events import MediaEvent, SetRemote
 from ..media.g711 import LAWS
 from ..media.plane import LegSpec, MediaIds, MediaPlane, PlaneLeg
+from ..media.sdp.crypto import KEY_OCTETS, Keys
 from ..media.sdp.model import SessionDescription
 from ..media.sdp.negotiate import Agreed, LocalMedia
+from ..media.sdp.securing import OFFERED_SUITE, need_new_key
 from ..transport.errors import TransportError
 from .actor import Actor
 from .messages.media import (
@@ -54,24 +56,34 @@ class _Negotiation:
 
     local: LocalMedia
     signalled_from: str | None
+    new_key: Callable[[], bytes]
+    """Draws an SRTP master key; asked when the media is encrypted and a key must not be used any longer."""
     said: SessionDescription | None = None
     """The last description of ours that the peer has seen."""
     offered: SessionDescription | None = None
     """Our offer that is not answered yet."""
+    keys: Keys | None = None
+    """Those in force; None before the first exchange, and while the media is clear."""
 
     def answer(self, theirs: SessionDescription) -> tuple[bytes, Agreed]:
         """Our answer to the peer's offer. Raises MediaError, and then nothing has changed."""
-        description, agreed = sdp.answer(theirs, self.local)
+        local = self.local
+        description, agreed = sdp.answer(theirs, local)
+        if need_new_key(self.keys, agreed.keys):
+            local = attrs.evolve(local, key=self.new_key())
+            description, agreed = sdp.answer(theirs, local)
         if self.said is not None and description != self.said:
             # Another description of the same session counts one up, the same one does not (RFC 3264 section 8).
-            local = self.local.renewed()
+            local = local.renewed()
             description, agreed = sdp.answer(theirs, local)
-            self.local = local
-        self.said, self.offered = description, None
+        self.local, self.said, self.offered, self.keys = local, description, None, agreed.keys
         return sdp.render(description), agreed
 
     def offer(self) -> bytes:
         """Our offer: the first one, or another for a re-INVITE without one."""
+        if self.keys is not None and self.keys.suite is not OFFERED_SUITE:
+            # Our offers name one suite. If it is not the one in use, what follows is a new context, under a new key.
+            self.local = attrs.evolve(self.local, key=self.new_key())
         description = sdp.offer(self.local, self.said)
         if self.said is not None and description != self.said:
             self.local = self.local.renewed()
@@ -83,7 +95,9 @@ class _Negotiation:
         """What the peer's answer makes of our offer. Raises MediaError, and then nothing has changed."""
         if self.offered is None:
             raise LegNotOpen("an answer came, but no offer of ours is open")
-        return sdp.accept(self.offered, sdp.parse(answer), self.local)
+        agreed = sdp.accept(self.offered, sdp.parse(answer), self.local)
+        self.keys = agreed.keys
+        return agreed
 
 
 class Listener(Protocol):
@@ -160,7 +174,7 @@ class MediaActor(Actor[MediaCommand]):
         except (MediaError, TransportError) as error:
             message.reply.fail(error)
             return
-        negotiation = _Negotiation(self._local_media(leg, policy), policy.signalled_from)
+        negotiation = _Negotiation(self._local_media(leg, policy), policy.signalled_from, self.ids.master_key)
         try:
             if offer is None:
                 description = negotiation.offer()
@@ -185,6 +199,7 @@ class MediaActor(Actor[MediaCommand]):
             session_id=self.ids.session_id(),
             session_name=policy.session_name,
             laws=tuple(LAWS[name] for name in policy.codecs),
+            key=self.ids.master_key() if policy.secure else None,
         )
 
     def _reoffer(self, message: Reoffer) -> None:
@@ -254,6 +269,10 @@ class RandomMediaIds:
 
     def timestamp(self) -> int:
         return self.generator.getrandbits(32)
+
+    def master_key(self) -> bytes:
+        """240 random bits (RFC 4568 section 7: from a cryptographic generator, which the system's is)."""
+        return self.generator.getrandbits(8 * KEY_OCTETS).to_bytes(KEY_OCTETS, "big")
 
     def cname(self) -> str:
         """96 random bits (RFC 7022 section 4.2)."""

@@ -6,6 +6,7 @@ __all__ = [
     "AudioTooLong",
     "BadAnswer",
     "BadAudio",
+    "BadCrypto",
     "BadDigits",
     "BadEvent",
     "BadPacket",
@@ -19,6 +20,7 @@ __all__ = [
     "SdpError",
     "SecureMediaNotAccepted",
     "SecureMediaRequired",
+    "SrtpError",
     "UnsupportedProfile",
     "UnusableAddress",
 ]
@@ -48,6 +50,10 @@ class BadEvent(BadPacket):
     """Not a telephone-event payload (RFC 4733 section 2.3)."""
 
 
+class SrtpError(MediaError):
+    """A packet of ours that SRTP does not protect: too long, or its key has protected all it may."""
+
+
 class BadDigits(MediaError):
     """A digit string with characters that cannot be sent."""
 
@@ -69,6 +75,10 @@ class SdpError(MediaError):
         """Name what is wrong; `line` counts from 1 and is None when the fault is in no single line."""
         super().__init__(reason if line is None else f"SDP line {line}: {reason}")
         self.reason, self.line = reason, line
+
+
+class BadCrypto(MediaError):
+    """An a=crypto line (RFC 4568) that is malformed, or asks for what we do not do. Never says what the key was."""
 
 
 class BadAnswer(MediaError):
@@ -95,7 +105,7 @@ class NoAudioStream(OfferRefused):
 
 
 class UnsupportedProfile(OfferRefused):
-    """The transport of every audio stream is one that is not spoken here, such as RTP/SAVPF."""
+    """The transport of every audio stream is one that is not spoken here, such as RTP/SAVPF, DTLS-SRTP and ZRTP."""
 
     warning = 302
 
@@ -115,7 +125,7 @@ class SecureMediaRequired(OfferRefused):
 
 
 class NoCommonCrypto(OfferRefused):
-    """RTP/SAVP was offered with no crypto suite that we speak."""
+    """RTP/SAVP was offered without a crypto line that we can use."""
 
     warning = 302
 

@@ -246,6 +246,14 @@ class MediaSilent:
     for_s: float
 
 
+@attrs.frozen
+class KeyExhausted:
+    """The peer has sent as many packets as the lifetime of its SRTP key allows; what follows under it is not taken.
+
+    It may offer another key. If it does not, `MediaSilent` is next.
+    """
+
+
 @attrs.frozen(kw_only=True)
 class Quality:
     """One leg's media figures over its life (RFC 3550 section 6.4; MOS by the E-model of ITU-T G.107)."""
@@ -258,6 +266,8 @@ class Quality:
     """Arrived after their playing time and were not heard."""
     packets_ignored: int
     """From sources that were not this leg's peer, or not valid media."""
+    packets_refused: int = 0
+    """Datagrams of RTP and RTCP that SRTP refused: forged, replayed, cut off, or under another key."""
     jitter_ms: float
     round_trip_ms: float | None
     mos: float | None
@@ -282,5 +292,6 @@ MediaEvent: TypeAlias = (
     | RecordingDone
     | FeedOverflowed
     | MediaSilent
+    | KeyExhausted
     | QualityMeasured
 )

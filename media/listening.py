@@ -22,8 +22,9 @@ from .speaking import NOTHING, Outgoing
 
 LOST_FRAMES: Final = 10
 """Without any audio for that long (200 ms) while speech is watched, `AudioLost` is told."""
-LONGEST_PAYLOAD: Final = 8 * 200
-"""Octets of G.711 in a packet that is taken: 200 ms, more than any phone puts into one."""
+LONGEST_PAYLOAD: Final = 8 * 160
+"""Octets of G.711 in a packet that is taken: 160 ms, more than any phone puts into one, and as much as fits into a
+packet of Ethernet with everything around it, SRTP included, when it passes to a coupled leg."""
 
 
 @attrs.define(eq=False)

@@ -6,6 +6,7 @@ sender sends it, and is counted down by the steps that follow, so that either ki
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -15,6 +16,9 @@ from .rtp import build_plain
 from .stats import SenderStats
 
 __all__ = ["PacketStream"]
+
+_WRAP_ROOM: Final = 500
+"""Packets, 10 s of them: so far before its wrap no numbering begins under a new key (see `under`)."""
 
 _MOST_AHEAD: Final = 50 * FRAME_SAMPLES
 """1 s: so far packets that came in a bunch may lie ahead of our steps."""
@@ -37,11 +41,24 @@ class PacketStream:
     """Whether the packet before this one was sent: the first after a pause carries the marker (RFC 3551 4.1)."""
     _ahead: int = 0
     """Samples that were passed on before their step came."""
+    _seal: Callable[[bytes], bytes] | None = None
+    """Makes SRTP of each packet; None while the media is clear."""
 
     @property
     def clock(self) -> int:
         """The timestamp of this moment, right after a step (for sender reports)."""
         return (self.timestamp - self._ahead) & 0xFFFF_FFFF
+
+    def under(self, seal: Callable[[bytes], bytes] | None) -> None:
+        """Protect packets that way from now on, or no longer.
+
+        How often the numbers have wrapped goes into the protection but not into the packet: a receiver counts for
+        itself, from the first packet that it gets under a key. Were those before the wrap lost, it would be wrong for
+        the rest of the call. So a numbering that is near its wrap starts behind it.
+        """
+        self._seal = seal
+        if seal is not None and self.sequence > 0xFFFF - _WRAP_ROOM:
+            self.sequence = 0
 
     def packet(self, payload_type: int, timestamp: int, payload: bytes, marker: bool = False) -> bytes:
         """The next packet of our own; `marker` starts a digit, a talkspurt has its own of itself."""
@@ -50,7 +67,8 @@ class PacketStream:
         marker = marker or not self._talking
         self._talking = True
         self.stats.sent(len(payload))
-        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
+        packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
+        return packet if self._seal is None else self._seal(packet)
 
     @property
     def flooded(self) -> bool:
@@ -65,12 +83,14 @@ class PacketStream:
         self._ahead += size
         self._talking = True
         self.stats.sent(size)
-        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
+        packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
+        return packet if self._seal is None else self._seal(packet)
 
     def pass_late(self, payload_type: int, sequence: int, timestamp: int, payload: bytes) -> bytes:
         """A packet that others have overtaken, with the numbers that were left free for it."""
         self.stats.sent(len(payload))
-        return build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload)
+        packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload)
+        return packet if self._seal is None else self._seal(packet)
 
     def step(self) -> None:
         """The 20 ms at `timestamp` have been filled by us."""

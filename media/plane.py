@@ -42,6 +42,10 @@ class MediaIds(Protocol):
         """The session id of the SDP `o=` line, below 2**63."""
         ...
 
+    def master_key(self) -> bytes:
+        """30 octets: an SRTP master key (16) and its master salt (14)."""
+        ...
+
     def fraction(self) -> float:
         """0 ≤ x < 1, uniform: spreads RTCP intervals (RFC 3550 section 6.3.1)."""
         ...

@@ -167,6 +167,10 @@ class Relay:
             self._ssrc = None
             self.changed()
 
+    def restart(self) -> None:
+        """The far leg's stream has another key: what was overtaken before stays behind with the old one."""
+        self._ssrc = None
+
     def cease(self) -> None:
         """No audio is to be expected: the peer said that it is silent, or may not speak."""
         self._heard_at = -math.inf

@@ -116,7 +116,7 @@ class Reports:
         taken, self.outgoing = self.outgoing, []
         return taken
 
-    def quality(self, *, codec: str, late: int, ignored: int) -> Quality:
+    def quality(self, *, codec: str, late: int, ignored: int, refused: int) -> Quality:
         """The figures of the leg so far."""
         receiver, sender = self._receiver, self.sender
         expected = self._earlier_expected + receiver.expected
@@ -130,6 +130,7 @@ class Reports:
             packets_lost=lost,
             packets_late=late,
             packets_ignored=ignored,
+            packets_refused=refused,
             jitter_ms=receiver.jitter_ms,
             round_trip_ms=None if sender.round_trip_s is None else sender.round_trip_s * 1000,
             mos=mos,

@@ -42,10 +42,12 @@ from .numbering import PacketStream
 from .plane import SILENT_AFTER_S, MediaIds
 from .relay import Relay
 from .reports import Reports
+from .sdp.crypto import Keys
 from .sdp.negotiate import Agreed
 from .sinks import Recording
 from .source_lock import SourceLock
 from .speaking import NOTHING, Outgoing, Speaking
+from .srtp import Srtp
 
 
 @attrs.define(eq=False)
@@ -65,6 +67,8 @@ class MediaSession:
     _listening: Listening = attrs.field(init=False)
     _speaking: Speaking = attrs.field(init=False)
     _reports: Reports = attrs.field(init=False)
+    _srtp: Srtp | None = attrs.field(default=None, init=False)
+    """None: the media is clear."""
     _silent_since: float = attrs.field(default=math.inf, init=False)
     """When the last packet came; infinity while none is to be expected, or the silence has been told."""
     _hearer: MediaSession | None = attrs.field(default=None, init=False)
@@ -86,7 +90,14 @@ class MediaSession:
         Packets with our own SSRC are no exception (RFC 3550 section 8.2 would see a loop): test peers that echo every
         packet as it is are common, and on a leg of two the transport address tells who is who.
         """
-        agreed = self._agreed
+        agreed, srtp = self._agreed, self._srtp
+        if srtp is not None:
+            # First of all, also while nothing is to be heard: how often the numbers wrap must be counted all the time.
+            opened = srtp.open(data, now)
+            if opened is None:
+                self._lock.ignored += 1
+                return NOTHING
+            data = opened
         if agreed is None or not agreed.receive:
             return NOTHING
         try:
@@ -113,8 +124,11 @@ class MediaSession:
 
     def receive_report(self, data: bytes, source: Address, now: float) -> None:
         """A datagram has come to the RTCP port."""
-        if self._agreed is not None and self._lock.vouches_for_host(source[0]):
-            self._reports.receive(data, source, now)
+        if self._agreed is None or not self._lock.vouches_for_host(source[0]):
+            return
+        opened = data if self._srtp is None else self._srtp.open_report(data, now)
+        if opened is not None:
+            self._reports.receive(opened, source, now)
 
     def tick(self, now: float) -> Sequence[Outgoing]:
         """20 ms have passed: the RTP packets to send now, mostly one. Look at `events` and `reports_due` afterwards."""
@@ -184,6 +198,7 @@ class MediaSession:
     def _set_remote(self, order: SetRemote, now: float) -> None:
         agreed = order.agreed
         before, self._agreed = self._agreed, agreed
+        self._protect(agreed.keys, now)
         self._lock.negotiated(agreed.remote, order.signalled_from)
         self._speaking.agree(agreed)
         self._listening.receive_types = agreed.receive_types
@@ -197,6 +212,19 @@ class MediaSession:
             self._silent_since = math.inf
         elif before is None or not before.receive:
             self._silent_since = now
+
+    def _protect(self, keys: Keys | None, now: float) -> None:
+        stream = self._speaking.stream
+        if keys is None:
+            self._srtp = None
+            stream.under(None)
+            return
+        if self._srtp is None:
+            self._srtp = Srtp(self.events)
+        if self._srtp.agree(keys, now):
+            stream.under(self._srtp.seal)
+            if self._listening.inward is not None:
+                self._listening.inward.restart()
 
     def record(self, recording: Recording, track: Track) -> None:
         """Write a track into `recording`, which has as many channels as it, from the next step on."""
@@ -245,7 +273,10 @@ class MediaSession:
         self.events.append(
             QualityMeasured(
                 self._reports.quality(
-                    codec=self._speaking.law.name, late=self._listening.packets_late, ignored=self._lock.ignored
+                    codec=self._speaking.law.name,
+                    late=self._listening.packets_late,
+                    ignored=self._lock.ignored,
+                    refused=0 if self._srtp is None else self._srtp.refused,
                 )
             )
         )
@@ -265,4 +296,6 @@ class MediaSession:
 
     def take_reports(self) -> list[Outgoing]:
         """RTCP datagrams to send from the RTCP port."""
-        return self._reports.take()
+        taken = self._reports.take()
+        srtp = self._srtp
+        return taken if srtp is None else [(srtp.seal_report(report), remote) for report, remote in taken]

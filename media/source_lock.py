@@ -26,7 +26,7 @@ third party. So:
    not: a re-INVITE of a phone behind a NAT names the same private address as before.
 
 What this cannot stop is somebody on the path, or who can forge source addresses and guess port, payload type and
-moment; against that there is SRTP.
+moment; against that there is SRTP: on a leg whose media is encrypted only packets that are the key holder's come here.
 """
 
 from __future__ import annotations

@@ -170,6 +170,7 @@ class Metrics:
         self.packets.labels("sent").inc(event.packets_sent)
         self.packets.labels("received").inc(event.packets_received)
         self.packets.labels("lost").inc(max(0, event.packets_lost))
+        self.packets.labels("refused").inc(event.packets_refused)
         self.jitter.observe(event.jitter_ms / 1000)
         if event.mos is not None:
             self.mos.observe(event.mos)

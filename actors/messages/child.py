@@ -43,6 +43,8 @@ class DialLeg:
     flow: Flow | None = None
     """The callee's own connection, kept since it registered."""
     routes: tuple[NameAddr, ...] = ()
+    secure: bool = False
+    """Whether the media must be encrypted; it is offered in no other way."""
 
 
 @attrs.frozen

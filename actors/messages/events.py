@@ -138,6 +138,8 @@ class QualityMeasured(CallEvent):
     packets_lost: int
     jitter_ms: float
     mos: float | None
+    packets_refused: int = 0
+    """Datagrams that SRTP refused: forged, replayed, or under another key."""
 
 
 @attrs.frozen(kw_only=True)

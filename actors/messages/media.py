@@ -14,6 +14,7 @@ from ...media.events import (
     Feed,
     FeedOverflowed,
     InterceptDigits,
+    KeyExhausted,
     MediaEvent,
     MediaFlowing,
     MediaSilent,
@@ -54,6 +55,8 @@ class MediaPolicy:
     session_name: str = "offhook"
     silent_after_s: float | None = SILENT_AFTER_S
     """When `MediaSilent` is told; None for never."""
+    secure: bool = False
+    """Whether the media must be SRTP; otherwise it must be clear."""
 
 
 @attrs.frozen
@@ -159,6 +162,7 @@ __all__ = [
     "FeedOverflowed",
     "GetLeg",
     "InterceptDigits",
+    "KeyExhausted",
     "LocalDescription",
     "MakeOffer",
     "MediaCommand",

@@ -228,6 +228,7 @@ class _Session:
             redirects=child.redirects,
             registered=path.registered,
             objection=partial(dialling.objection, path),
+            secure=path.secure,
         )
         if isinstance(followed, NotFollowed):
             self.stage.alert(followed.code, followed.detail)
@@ -369,6 +370,7 @@ class _Session:
                 auth=path.auth,
                 flow=path.flow,
                 routes=path.routes,
+                secure=path.secure,
             ),
         )
 

@@ -1,5 +1,6 @@
 """Session descriptions (RFC 8866) and their negotiation (RFC 3264)."""
 
+from .crypto import Crypto, Keys, Suite
 from .model import Attribute, Bandwidth, Codec, Connection, Direction, Media, Origin, SessionDescription, Timing
 from .negotiate import Address, Agreed, LocalMedia, Policy, accept, answer, check, offer
 from .parse import parse
@@ -12,12 +13,15 @@ __all__ = [
     "Bandwidth",
     "Codec",
     "Connection",
+    "Crypto",
     "Direction",
+    "Keys",
     "LocalMedia",
     "Media",
     "Origin",
     "Policy",
     "SessionDescription",
+    "Suite",
     "Timing",
     "accept",
     "answer",

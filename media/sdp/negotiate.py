@@ -1,4 +1,7 @@
-"""Offer and answer (RFC 3264) for one audio stream of G.711 with telephone-event."""
+"""Offer and answer (RFC 3264) for one audio stream of G.711 with telephone-event, clear or encrypted (RFC 4568).
+
+Which of the two is settled before: there is no "either", and nothing falls back to clear media.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,14 @@ from ..errors import (
     MediaError,
     NoAudioStream,
     NoCommonCodec,
-    NoCommonCrypto,
     OfferRefused,
-    SecureMediaNotAccepted,
-    SecureMediaRequired,
-    UnsupportedProfile,
     UnusableAddress,
 )
 from ..frames import FRAME_MS, SAMPLE_RATE_HZ
 from ..g711 import PCMA, PCMU, Law
+from .crypto import Crypto, Keys
 from .model import Attribute, Codec, Connection, Direction, Media, Origin, SessionDescription
+from .securing import PLAIN, SECURE, choose, line_of_ours, paired, settled
 
 __all__ = ["Address", "Agreed", "LocalMedia", "Policy", "accept", "answer", "check", "offer"]
 
@@ -65,6 +66,8 @@ class LocalMedia:
     """Payload type of telephone-event in our offers; an answer echoes the offerer's."""
     direction: Direction = Direction.SENDRECV
     """What we would like; an answer gives no more than the offer allows."""
+    key: bytes | None = attrs.field(default=None, repr=False)
+    """Our SRTP master key with its salt, drawn by the caller; None: the media is clear. Decides which it must be."""
 
     def renewed(self) -> LocalMedia:
         """For the next description of the same leg that differs from the last: one version up (RFC 3264 section 8)."""
@@ -96,6 +99,8 @@ class Agreed:
     """How much a packet that we send holds: 10 to 60, a multiple of 10, as the peer asks for; 20 unless it does."""
     media_index: int
     """Which m= line carries the audio, from 0."""
+    keys: Keys | None = None
+    """What the packets are protected with; None: they are clear."""
 
 
 def offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
@@ -106,7 +111,8 @@ def offer(local: LocalMedia, previous: SessionDescription | None = None) -> Sess
     """
     codecs = [Codec(law.payload_type, law.name, SAMPLE_RATE_HZ) for law in local.laws]
     codecs.append(Codec(local.event_type, "telephone-event", SAMPLE_RATE_HZ, 1, _EVENTS))
-    ours = _our_media(local, codecs, "RTP/AVP", local.direction)
+    crypto = line_of_ours(local.key)
+    ours = _our_media(local, codecs, PLAIN if crypto is None else SECURE, local.direction, crypto)
     if previous is None or not previous.media:
         return _description(local, (ours,))
     index = next((at for at, media in enumerate(previous.media) if media.port and media.kind == "audio"), None)
@@ -117,20 +123,24 @@ def offer(local: LocalMedia, previous: SessionDescription | None = None) -> Sess
     return _description(local, tuple(streams))
 
 
-def answer(
-    offered: SessionDescription, local: LocalMedia, policy: Policy = Policy()
-) -> tuple[SessionDescription, Agreed]:
+def answer(offered: SessionDescription, local: LocalMedia) -> tuple[SessionDescription, Agreed]:
     """Accept the first audio stream that we can, refuse the others by port 0; raises OfferRefused when there is none.
 
-    Also answers re-offers: give the same `local`, renewed when what it says may have changed.
+    Also answers re-offers: give the same `local`, renewed when what it says may have changed, and with another key when
+    the peer has another (see `need_new_key`).
     """
-    agreed, direction = _agree_on_any(offered, local.laws, local.direction, policy)
+    policy = Policy(secure=local.key is not None)
+    agreed, direction, chosen = _agree_on_any(offered, local.laws, local.direction, policy, local.key)
+    crypto = None
+    if chosen is not None and local.key is not None:
+        crypto = Crypto(chosen.tag, chosen.suite, local.key)
+        agreed = attrs.evolve(agreed, keys=paired(chosen, local.key))
     codecs = [Codec(agreed.payload_type, agreed.codec.name, SAMPLE_RATE_HZ)]
     if agreed.event_type is not None:
         codecs.append(Codec(agreed.event_type, "telephone-event", SAMPLE_RATE_HZ, 1, _EVENTS))
     streams = [_disabled(other) for other in offered.media]
     profile = offered.media[agreed.media_index].profile
-    streams[agreed.media_index] = _our_media(local, codecs, profile, direction)
+    streams[agreed.media_index] = _our_media(local, codecs, profile, direction, crypto)
     return _description(local, tuple(streams)), agreed
 
 
@@ -175,29 +185,39 @@ def accept(offered: SessionDescription, answered: SessionDescription, local: Loc
         event_receive_types=frozenset(event_receive - receive_types.keys()),
         ours=local.direction & _peer_direction(answered, theirs).seen_from_the_peer,
         error=BadAnswer,
+        keys=settled(ours, theirs),
     )
 
 
 def _agree_on_any(
-    offered: SessionDescription, laws: tuple[Law, ...], wish: Direction, policy: Policy
-) -> tuple[Agreed, Direction]:
-    """What the first audio stream that we can take settles, and the direction it has in our words."""
+    offered: SessionDescription,
+    laws: tuple[Law, ...],
+    wish: Direction,
+    policy: Policy,
+    key: bytes | None = None,
+) -> tuple[Agreed, Direction, Crypto | None]:
+    """What the first audio stream that we can take settles, the direction it has in our words, and its crypto line."""
     refusals: list[OfferRefused] = []
     for index, media in enumerate(offered.media):
         if media.kind != "audio" or media.port == 0:
             continue
         try:
-            return _agree_on(offered, index, laws, wish, policy)
+            return _agree_on(offered, index, laws, wish, policy, key)
         except OfferRefused as refusal:
             refusals.append(refusal)
     raise refusals[0] if refusals else NoAudioStream("the offer has no audio stream")
 
 
 def _agree_on(
-    offered: SessionDescription, index: int, laws: tuple[Law, ...], wish: Direction, policy: Policy
-) -> tuple[Agreed, Direction]:
+    offered: SessionDescription,
+    index: int,
+    laws: tuple[Law, ...],
+    wish: Direction,
+    policy: Policy,
+    key: bytes | None,
+) -> tuple[Agreed, Direction, Crypto | None]:
     media = offered.media[index]
-    _check_profile(media.profile.upper(), policy)
+    crypto = choose(offered, media, secure=policy.secure, key=key)
     chosen = _first_law(media.codecs, laws)
     if chosen is None:
         raise NoCommonCodec(f"none of {' '.join(media.formats)} is {' or '.join(law.name for law in laws)}")
@@ -218,21 +238,7 @@ def _agree_on(
         ours=direction,
         error=UnusableAddress,
     )
-    return agreed, direction
-
-
-def _check_profile(profile: str, policy: Policy) -> None:
-    match profile, policy.secure:
-        case "RTP/AVP", False:
-            return
-        case "RTP/AVP", True:
-            raise SecureMediaRequired("Secure media required")
-        case "RTP/SAVP", False:
-            raise SecureMediaNotAccepted("Secure media not accepted")
-        case "RTP/SAVP", True:
-            raise NoCommonCrypto("no crypto suite in common")
-        case _:
-            raise UnsupportedProfile(f"{profile} is not spoken here")
+    return agreed, direction, crypto
 
 
 def _agreed(
@@ -247,6 +253,7 @@ def _agreed(
     event_receive_types: frozenset[int],
     ours: Direction,
     error: type[MediaError],
+    keys: Keys | None = None,
 ) -> Agreed:
     connection = described.connection_of(media)
     if connection is None:
@@ -265,6 +272,7 @@ def _agreed(
         receive=ours.receives,
         ptime_ms=_ptime_ms(described, media),
         media_index=index,
+        keys=keys,
     )
 
 
@@ -344,8 +352,11 @@ def _whole(value: str | None) -> int | None:
     return int(match[0]) if match else None
 
 
-def _our_media(local: LocalMedia, codecs: list[Codec], profile: str, direction: Direction) -> Media:
-    attributes = [Attribute("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_hz}") for codec in codecs]
+def _our_media(
+    local: LocalMedia, codecs: list[Codec], profile: str, direction: Direction, crypto: Crypto | None
+) -> Media:
+    attributes = [] if crypto is None else [Attribute("crypto", str(crypto))]
+    attributes += [Attribute("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_hz}") for codec in codecs]
     attributes += [
         Attribute("fmtp", f"{codec.payload_type} {codec.parameters}") for codec in codecs if codec.parameters
     ]

@@ -29,5 +29,8 @@ class FixedIds:
     def session_id(self) -> int:
         return 4711
 
+    def master_key(self) -> bytes:
+        return bytes(range(100, 130))
+
     def fraction(self) -> float:
         return self.part

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from offhook.media import errors, sdp
 from offhook.media.g711 import PCMA, PCMU
-from offhook.media.sdp import Agreed, Direction, LocalMedia, Policy, SessionDescription
+from offhook.media.sdp import Agreed, Direction, LocalMedia, SessionDescription
 
 US = LocalMedia("203.0.113.9", 12690, session_name="offhook", origin_user="root")
-PLAIN = Policy()
+SECURED = attrs.evolve(US, key=bytes(30))
 
 
 def offered(*media: str, connection: str | None = "IN IP4 198.51.100.1", attributes: str = "") -> SessionDescription:
@@ -27,8 +27,8 @@ def audio(formats: str = "0 8 101", *lines: str, port: int = 4000, profile: str 
     return f"m=audio {port} {profile} {formats}\n{maps}" + "".join(f"{line}\n" for line in lines)
 
 
-def answer(offer: SessionDescription, local: LocalMedia = US, policy: Policy = PLAIN) -> tuple[str, Agreed]:
-    description, agreed = sdp.answer(offer, local, policy)
+def answer(offer: SessionDescription, local: LocalMedia = US) -> tuple[str, Agreed]:
+    description, agreed = sdp.answer(offer, local)
     return sdp.render(description).decode(), agreed
 
 
@@ -211,7 +211,11 @@ def test_other_streams_are_refused_in_their_places() -> None:
         (audio(profile="RTP/SAVP"), True, errors.NoCommonCrypto),
         (audio(profile="RTP/AVPF"), False, errors.UnsupportedProfile),
         (audio(profile="RTP/SAVPF"), False, errors.UnsupportedProfile),
+        (audio(profile="RTP/SAVPF"), True, errors.UnsupportedProfile),
+        (audio(profile="UDP/TLS/RTP/SAVP"), False, errors.UnsupportedProfile),
         (audio(profile="UDP/TLS/RTP/SAVPF"), True, errors.UnsupportedProfile),
+        (audio("0", "a=zrtp-hash:1.10 fe30efd02423cb05"), False, errors.UnsupportedProfile),
+        (audio("0", "a=zrtp-hash:1.10 fe30efd02423cb05"), True, errors.SecureMediaRequired),
         (audio(port=0), False, errors.NoAudioStream),
         ("m=video 5000 RTP/AVP 99\n", False, errors.NoAudioStream),
         ("", False, errors.NoAudioStream),
@@ -219,7 +223,7 @@ def test_other_streams_are_refused_in_their_places() -> None:
 )
 def test_an_offer_is_refused_for_a_reason(media: str, secure: bool, error: type[errors.OfferRefused]) -> None:
     with pytest.raises(error) as caught:
-        sdp.answer(offered(media), US, Policy(secure=secure))
+        sdp.answer(offered(media), SECURED if secure else US)
     assert caught.value.status == 488
     assert 300 <= caught.value.warning <= 399
 
@@ -297,6 +301,10 @@ LINES = st.lists(
         [
             "m=audio 4000 RTP/AVP 0 8 101",
             "m=audio 4000 RTP/SAVP 0",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20",
+            "a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|1:4",
+            "a=crypto",
             "m=audio 0 RTP/AVP 8",
             "m=video 5000 RTP/AVP 99",
             "a=rtpmap:101 telephone-event/8000",
@@ -323,14 +331,15 @@ def test_negotiation_raises_nothing_but_its_own_errors(lines: list[str], secure:
     except errors.SdpError:
         return
     try:
-        described, agreed = sdp.answer(offer, US, Policy(secure=secure))
+        described, agreed = sdp.answer(offer, SECURED if secure else US)
     except errors.OfferRefused:
         pass
     else:
         assert len(described.media) == len(offer.media)
         assert sdp.parse(sdp.render(described)) == described
         assert 10 <= agreed.ptime_ms <= 60
+        assert (agreed.keys is not None) is secure
         if not any(media.kind == "audio" and media.port for media in offer.media[: agreed.media_index]):
             assert sdp.accept(offer, described, US).send == agreed.receive
     with contextlib.suppress(errors.BadAnswer):
-        sdp.accept(sdp.offer(US), offer, US)
+        sdp.accept(sdp.offer(SECURED if secure else US), offer, US)

@@ -43,7 +43,7 @@ from offhook.media.rtp import RtpPacket
 from offhook.media.sources import Clip
 from offhook.media.tones import tone
 
-from .plane_contract import Ear, Peer, Rig, call, in_order
+from .plane_contract import Ear, Peer, Rig, call, far_end_of, in_order
 
 
 def speech(packets: int, seed: int = 1) -> bytes:
@@ -326,7 +326,8 @@ class BridgeContract:
         made = await two(rig)
         await made.both(speech(5), speech(5))
         old = made.one.peer
-        moved = attrs.evolve(old, rtp=await rig.peer_network.udp((rig.peer_host, 0)), heard=[])
+        socket = await rig.peer_network.udp((rig.peer_host, 0))
+        moved = attrs.evolve(old, rtp=socket if old.far is None else old.far.rtp(socket), heard=[])
         made.one.leg.apply(SetRemote(moved.agreed()))
         made.one.peer = moved
         await made.both(speech(20, seed=3), speech(20, seed=4))
@@ -360,11 +361,7 @@ class BridgeContract:
         for silent_after_s in (0.5, None):
             ear = Ear()
             leg = await rig.plane.open(LegSpec(name="a leg", bind_host=rig.host, silent_after_s=silent_after_s), ear)
-            peer = Peer(
-                await rig.peer_network.udp((rig.peer_host, 0)),
-                await rig.peer_network.udp((rig.peer_host, 0)),
-                leg=(rig.host, leg.rtp_address[1]),
-            )
+            peer = await far_end_of(leg, rig)
             leg.apply(SetRemote(peer.agreed()))
             sides.append(Side(leg, peer, ear))
         made = Two(rig, sides[0], sides[1], (await call(rig))[1])

@@ -42,10 +42,12 @@ from offhook.media.g711 import PCMA, PCMU, Law
 from offhook.media.plane import LegSpec, MediaPlane, PlaneLeg
 from offhook.media.rtcp import RtcpPacket
 from offhook.media.rtp import RtpPacket
-from offhook.media.sdp import Agreed
+from offhook.media.sdp import Agreed, Keys
 from offhook.media.sinks import Ring
 from offhook.media.sources import Clip, Silence
 from offhook.transport.network import Address, Network, UdpSocket
+
+from .sealed_socket import FarEnd
 
 PATIENCE_S = 30.0
 """On the rig's clock; nothing here takes nearly as long."""
@@ -69,6 +71,10 @@ class Rig(Protocol):
 
     @property
     def peer_network(self) -> Network: ...
+
+    def keys(self) -> Keys | None:
+        """For the next leg; None: its media is clear."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -123,6 +129,8 @@ class Peer:
     ssrc: int = 77
     sequence: int = 1000
     timestamp: int = 5000
+    far: FarEnd | None = None
+    """Where the media is encrypted."""
     heard: list[RtpPacket] = attrs.field(factory=list)
 
     def agreed(self, **changes: object) -> Agreed:
@@ -138,6 +146,7 @@ class Peer:
             receive=True,
             ptime_ms=20,
             media_index=0,
+            keys=None if self.far is None else self.far.keys,
         )
         return attrs.evolve(usual, **changes)  # type: ignore[arg-type]  # each test names real fields
 
@@ -199,16 +208,25 @@ def in_order(packets: Sequence[RtpPacket]) -> bool:
     return all((b.sequence - a.sequence) & 0xFFFF == 1 for a, b in itertools.pairwise(packets))
 
 
+async def far_end_of(leg: PlaneLeg, rig: Rig, law: Law = PCMU) -> Peer:
+    keys = rig.keys()
+    far = None if keys is None else FarEnd(keys)
+    rtp_socket = await rig.peer_network.udp((rig.peer_host, 0))
+    rtcp_socket = await rig.peer_network.udp((rig.peer_host, 0))
+    return Peer(
+        rtp_socket if far is None else far.rtp(rtp_socket),
+        rtcp_socket if far is None else far.rtcp(rtcp_socket),
+        law=law,
+        leg=(rig.host, leg.rtp_address[1]),
+        far=far,
+    )
+
+
 async def call(rig: Rig, law: Law = PCMU, connected: bool = True) -> tuple[PlaneLeg, Peer, Ear]:
     """A leg with its far end and its listener; packets flow when `connected`."""
     ear = Ear()
     leg = await rig.plane.open(LegSpec(name="a leg", bind_host=rig.host), ear)
-    peer = Peer(
-        await rig.peer_network.udp((rig.peer_host, 0)),
-        await rig.peer_network.udp((rig.peer_host, 0)),
-        law=law,
-        leg=(rig.host, leg.rtp_address[1]),
-    )
+    peer = await far_end_of(leg, rig, law)
     if connected:
         leg.apply(SetRemote(peer.agreed()))
     return leg, peer, ear

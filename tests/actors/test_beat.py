@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -25,6 +25,7 @@ from offhook.media.events import Play, Played, Record, RecordingDone, SetRemote,
 from offhook.media.frames import FRAME_BYTES
 from offhook.media.g711 import PCMU
 from offhook.media.plane import LegSpec
+from offhook.media.sdp import Keys
 from offhook.media.sources import Clip, Reader
 from offhook.testing.network import Conditions, FakeNetwork, Sent
 from offhook.transport.network import Address, Network
@@ -33,6 +34,7 @@ from offhook.transport.trio_network import TrioNetwork, TrioUdpSocket
 
 from .bridge_contract import BridgeContract
 from .plane_contract import Ear, PlaneContract, call, in_order, ramp
+from .sealed_socket import some_keys
 
 
 async def at_once(function: Callable[[], None], /) -> None:
@@ -50,6 +52,10 @@ class BeatRig:
     host: str
     peer_host: str
     peer_network: Network
+    next_keys: Iterator[Keys | None] = attrs.field(factory=lambda: itertools.repeat(None))
+
+    def keys(self) -> Keys | None:
+        return next(self.next_keys)
 
 
 def beat_rig(seed: int = 1, ports: str = "20000-20999") -> BeatRig:
@@ -84,6 +90,36 @@ class TestBeatPlane(PlaneContract):
 
 class TestBeatPlaneBridges(BridgeContract):
     """And with two legs."""
+
+
+def keys_for(*secure: bool) -> Iterator[Keys | None]:
+    """For leg after leg: encrypted or clear, in that order, over and over."""
+    rng = random.Random(7)
+    return (some_keys(rng) if each else None for each in itertools.cycle(secure))
+
+
+class TestBeatPlaneWithEncryptedLegs(PlaneContract):
+    """The same with SRTP."""
+
+    @pytest.fixture(autouse=True)
+    def _secure(self, rig: BeatRig) -> None:
+        rig.next_keys = keys_for(True)
+
+
+class TestBeatPlaneBridgesOfEncryptedLegs(BridgeContract):
+    """Both legs under keys of their own."""
+
+    @pytest.fixture(autouse=True)
+    def _secure(self, rig: BeatRig) -> None:
+        rig.next_keys = keys_for(True)
+
+
+class TestBeatPlaneBridgesOfAnEncryptedAndAClearLeg(BridgeContract):
+    """One of the two is clear."""
+
+    @pytest.fixture(autouse=True)
+    def _secure(self, rig: BeatRig) -> None:
+        rig.next_keys = keys_for(True, False)
 
 
 def packet_times(rig: BeatRig) -> list[float]:

@@ -79,9 +79,9 @@ class _Negotiation:
         self.local, self.said, self.offered, self.keys = local, description, None, agreed.keys
         return sdp.render(description), agreed
 
-    def offer(self) -> bytes:
+    def offer(self, new_key: bool = False) -> bytes:
         """Our offer: the first one, or another for a re-INVITE without one."""
-        if self.keys is not None and self.keys.suite is not OFFERED_SUITE:
+        if self.keys is not None and (new_key or self.keys.suite is not OFFERED_SUITE):
             # Our offers name one suite. If it is not the one in use, what follows is a new context, under a new key.
             self.local = attrs.evolve(self.local, key=self.new_key())
         description = sdp.offer(self.local, self.said)
@@ -150,7 +150,7 @@ class MediaActor(Actor[MediaCommand]):
             case Settle():
                 self._settle(message)
             case MakeOffer():
-                message.reply.set(LocalDescription(self._negotiated().offer()))
+                message.reply.set(LocalDescription(self._negotiated().offer(message.new_key)))
             case GetLeg():
                 message.reply.set(self._open_leg())
             case Couple():

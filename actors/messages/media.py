@@ -104,6 +104,8 @@ class MakeOffer:
     """Call to media: describe what we have, for a re-INVITE without an offer; `Settle` follows."""
 
     reply: Reply[LocalDescription]
+    new_key: bool = False
+    """Offer another SRTP key than the one in use, where the media is encrypted."""
 
 
 @attrs.frozen

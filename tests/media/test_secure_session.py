@@ -10,6 +10,7 @@ import pytest
 
 from offhook.media import rtcp, rtp
 from offhook.media.dtmf import EventPayload
+from offhook.media.errors import BadRtcp
 from offhook.media.events import (
     Address,
     DigitHeard,
@@ -24,7 +25,7 @@ from offhook.media.events import (
 )
 from offhook.media.frames import FRAME_S
 from offhook.media.g711 import PCMA, PCMU
-from offhook.media.rtcp import ReceiverReport, SdesChunk, SenderReport, SourceDescription
+from offhook.media.rtcp import Goodbye, ReceiverReport, SdesChunk, SenderReport, SourceDescription
 from offhook.media.rtp import RtpPacket
 from offhook.media.sdp import Agreed, Keys, Suite
 from offhook.media.session import MediaSession
@@ -185,13 +186,13 @@ def test_reports_go_and_come_encrypted() -> None:
     report = rtcp.parse(plain)[0]
     assert isinstance(report, SenderReport)
     assert report.blocks[0].cumulative_lost == 0
-    with pytest.raises(rtcp.BadRtcp):
+    with pytest.raises(BadRtcp):
         rtcp.parse(data)
     bench.session.close(bench.now)
     [(last, _)] = bench.session.take_reports()
     plain = bench.far.srtp.open_report(last, 0.0)
     assert plain is not None
-    assert isinstance(rtcp.parse(plain)[-1], rtcp.Goodbye)
+    assert isinstance(rtcp.parse(plain)[-1], Goodbye)
     assert bench.refused == 0
 
 

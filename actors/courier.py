@@ -23,7 +23,7 @@ from ..transport.arrivals import reply_flow, response_destination
 from ..transport.connections import Connections
 from ..transport.errors import TransportError, Unreachable
 from ..transport.flow import Flow
-from ..transport.network import Address, Network, family_of, is_numeric, is_wildcard
+from ..transport.network import Address, Network, bare, family_of, is_numeric, is_wildcard
 from ..transport.policy import check_allowed
 from ..transport.resolve import Resolver, Target, streams_first
 from ..transport.udp import UdpTransport
@@ -35,6 +35,7 @@ DATAGRAM_MAX: Final = 1300
 PATH_KEPT_S: Final = 64.0
 """How long a branch keeps its way: copies, the ACK of a refusal and a CANCEL must take the same (17.1.1.3, 9.1)."""
 PATHS_MAX: Final = 100_000
+STREAMS: Final = ("TCP", "TLS")
 
 Watch: TypeAlias = Callable[[Request | Response, Flow], None]
 
@@ -55,7 +56,8 @@ class Courier:
     watch: Watch | None = None
     """Told of every message that goes out."""
     _udp: list[UdpTransport] = attrs.field(factory=list)
-    _tcp: list[Address] = attrs.field(factory=list)
+    _streams: list[tuple[str, Address]] = attrs.field(factory=list)
+    """TCP and TLS, with the addresses we listen on."""
     _paths: OrderedDict[str, tuple[float, Flow]] = attrs.field(factory=OrderedDict)
 
     # --- what listeners tell ---------------------------------------------------------------------------------
@@ -65,14 +67,15 @@ class Courier:
         if transport not in self._udp:
             self._udp.append(transport)
 
-    def add_tcp(self, bound: Address) -> None:
-        if bound not in self._tcp:
-            self._tcp.append(bound)
+    def add_stream(self, transport: str, bound: Address) -> None:
+        """Peers reach us here over `transport`, TCP or TLS."""
+        if (transport, bound) not in self._streams:
+            self._streams.append((transport, bound))
 
     @property
     def listening(self) -> bool:
-        """Whether listeners of both kinds have entered what they listen on."""
-        return bool(self._udp) and bool(self._tcp)
+        """Whether listeners of datagrams and of streams have entered what they listen on."""
+        return bool(self._udp) and bool(self._streams)
 
     # --- responses -------------------------------------------------------------------------------------------
 
@@ -93,9 +96,10 @@ class Courier:
 
     async def _respond_anew(self, data: bytes, out: SendResponse) -> None:
         """The connection the request came by is gone: open one to where the Via says."""
-        address = response_destination(out.response.via, _real(out.flow))
+        flow, via = _real(out.flow), out.response.via
+        address = response_destination(via, flow)
         try:
-            connection = await self.connections.open(address)
+            connection = await self.connections.open(address, transport=flow.transport, name=bare(via.host))
             connection.send(data)
         except TransportError as error:
             log.info("response not sent", to=str(address), error=str(error))
@@ -128,8 +132,9 @@ class Courier:
         check_allowed(hop.host, self.resolver.allowed)
         if hop.transport == "UDP" and _fits_a_datagram(out.request):
             return self._udp_flow((hop.host, hop.port or hop.default_port))
-        if hop.transport == "TCP":
-            connection = self.connections.find((hop.host, hop.port or hop.default_port))
+        if hop.transport in STREAMS:
+            address = (hop.host, hop.port or hop.default_port)
+            connection = self.connections.find(address, hop.transport, hop.host)
             return connection.flow if connection is not None else None
         return None
 
@@ -161,8 +166,9 @@ class Courier:
             if flow is None:
                 raise Unreachable(target.address[0], "no UDP listener of its address family")
             return flow
-        if target.transport == "TCP":
-            return (await self.connections.open(target.address)).flow
+        if target.transport in STREAMS:
+            opened = await self.connections.open(target.address, transport=target.transport, name=target.name)
+            return opened.flow
         raise Unreachable(target.address[0], f"{target.transport} is not served")
 
     def _udp_flow(self, remote: Address) -> Flow | None:
@@ -218,8 +224,13 @@ class Courier:
         if not flow.reliable:
             return host, flow.local[1]
         family = family_of(flow.local[0])
-        listening = next((port for bound, port in self._tcp if family_of(bound) == family), None)
+        bound = self._bound(flow.transport)
+        listening = next((port for each, port in bound if family_of(each) == family), None)
         return host, listening if listening is not None else flow.local[1]
+
+    def _bound(self, transport: str) -> list[Address]:
+        """Where we listen for streams of `transport`."""
+        return [address for kind, address in self._streams if kind == transport]
 
     def contact_on(self, flow: Flow, user: str = "") -> NameAddr:
         """Our Contact in a dialog that runs over `flow`."""
@@ -229,7 +240,7 @@ class Courier:
     def contact_for(self, hop: Hop, user: str = "") -> NameAddr:
         """Our Contact in a dialog that we begin towards `hop`."""
         remote = hop.host if is_numeric(hop.host) else None
-        candidates = [each.local for each in self._udp] if hop.transport == "UDP" else self._tcp
+        candidates = [each.local for each in self._udp] if hop.transport == "UDP" else self._bound(hop.transport)
         family = family_of(remote) if remote is not None else None
         bound = next((each for each in candidates if family is None or family_of(each[0]) == family), None)
         if bound is None:

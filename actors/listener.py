@@ -54,7 +54,7 @@ class UdpListener(Actor[Stop]):
 
 
 @attrs.define(eq=False)
-class TcpListener(Actor[Stop]):
+class StreamListener(Actor[Stop]):
     """Accepts connections at one address; each waits its turn at the switchboard, so TCP itself pushes back."""
 
     listener: Listener
@@ -62,7 +62,7 @@ class TcpListener(Actor[Stop]):
     courier: Courier
 
     async def run(self) -> None:
-        self.courier.add_tcp(self.listener.local)
+        self.courier.add_stream("TCP" if self.transport.tls is None else "TLS", self.listener.local)
         await self.transport.serve(self.listener)
         self.mailbox.close()
 

@@ -28,11 +28,13 @@ from ..store.numbers import NumberDirectory
 from ..store.recordings import RecordingFiles
 from ..store.repository import Repository
 from ..transport.connections import Connections
+from ..transport.errors import TlsTooOld
 from ..transport.network import Address, Listener, Network, show
 from ..transport.policy import IpNetwork
 from ..transport.resolve import Resolver
 from ..transport.rtp import PortRange, RtpPorts
 from ..transport.stream import StreamTransport
+from ..transport.tls import TlsClients, TlsServer
 from ..transport.udp import UdpTransport
 from ..transport.webhook import WebhookClient
 from ..twiml.dial_house import House
@@ -47,7 +49,7 @@ from .herald import Herald
 from .journal import Journal, journal_mailbox
 from .linger import CAPACITY as LINGER_CAPACITY
 from .linger import Held, Linger, LingerMessage
-from .listener import TcpListener, UdpListener, listener_mailbox
+from .listener import StreamListener, UdpListener, listener_mailbox
 from .mailbox import Mailbox
 from .messages.call_requests import HangUp
 from .messages.lifecycle import Stop
@@ -102,6 +104,7 @@ class Plan:
     digest: DigestServer
     udp: tuple[Address, ...]
     tcp: tuple[Address, ...]
+    tls: tuple[Address, ...]
     rtp_ports: PortRange
     sip_allowed: tuple[IpNetwork, ...]
     """Where SIP requests may be sent."""
@@ -112,6 +115,10 @@ class Plan:
     trunks: Trunks
     numbers: NumberDirectory
     """Telephone numbers of ours, and who answers what trunks bring."""
+    tls_server: TlsServer | None = None
+    """Our side of TLS; to be given where `tls` has an address."""
+    tls_clients: TlsClients | None = None
+    """How servers are called over TLS; None: they are not."""
     registered: tuple[Trunk, ...] = ()
     """Trunks with whose gateways we register."""
     registration: Bounds = attrs.field(factory=Bounds)
@@ -183,9 +190,10 @@ async def _open_tree(
     repository = journal.repository
     board: Mailbox[NetworkInput] = Mailbox("switchboard", SWITCHBOARD_CAPACITY)
     async with trio.open_nursery() as carriers:
-        connections = Connections(seams.network, board.ref.send)
+        connections = Connections(seams.network, board.ref.send, tls=plan.tls_clients)
         await carriers.start(connections.run)
-        resolver = Resolver(seams.network, allowed=plan.sip_allowed)
+        spoken = ("UDP", "TCP") if plan.tls_clients is None else ("UDP", "TCP", "TLS")
+        resolver = Resolver(seams.network, spoken, allowed=plan.sip_allowed)
         courier = Courier(seams.network, connections, resolver, carriers, plan.settings.advertised_host)
         async with open_nest("services") as shared, open_nest("notifiers") as notifiers, open_nest("calls") as calls:
             linger = _start_linger(shared, courier, registry)
@@ -250,7 +258,11 @@ async def _open_tree(
                     ),
                     policy=Policy.RESTART,
                 )
-                _listen(front, bound, supervisor, connections)
+                _listen(front, bound, supervisor, StreamTransport(connections))
+                if plan.tls_server is not None:
+                    refusing = partial(_tell_too_old, herald, plan.domains)
+                    secured = StreamTransport(connections, plan.tls_server, refusing)
+                    _listen_for_streams(front, "tls", bound.tls, supervisor, secured)
                 _start_registrations(shared, supervisor, plan, herald)
                 hurried = True
                 try:
@@ -322,6 +334,7 @@ class Bound:
 
     udp: list[UdpTransport] = attrs.field(factory=list)
     tcp: list[Listener] = attrs.field(factory=list)
+    tls: list[Listener] = attrs.field(factory=list)
 
     async def close(self) -> None:
         for transport in self.udp:
@@ -329,7 +342,7 @@ class Bound:
         # The calls' nest around us is cancelled by now: unshielded, its Cancelled would take the place of whatever
         # error ends the server, and nobody would hear of it.
         with trio.CancelScope(shield=True):
-            for listener in self.tcp:
+            for listener in (*self.tcp, *self.tls):
                 await trio.aclose_forcefully(listener)
 
 
@@ -342,20 +355,35 @@ async def _bind(plan: Plan, network: Network) -> AsyncIterator[Bound]:
             bound.udp.append(UdpTransport(await network.udp(address), network))
         for address in plan.tcp:
             bound.tcp.append(await network.listen_tcp(address))
+        for address in plan.tls:
+            bound.tls.append(await network.listen_tcp(address))
         yield bound
     finally:
         await bound.close()
 
 
-def _listen(nest: Nest, bound: Bound, tree: Supervisor, connections: Connections) -> None:
-    """Start a listener on each bound socket."""
+def _listen(nest: Nest, bound: Bound, tree: Supervisor, streams: StreamTransport) -> None:
+    """Start a listener on each bound socket without TLS."""
     board, courier = tree.switchboard.ref, tree.services.courier
-    streams = StreamTransport(connections)
     for transport in bound.udp:
-        udp_box = listener_mailbox("udp", transport.local)
+        box = listener_mailbox("udp", transport.local)
         tree.bound("udp", transport.local)
-        nest.start_made(udp_box, partial(UdpListener, udp_box, transport, board, courier), policy=Policy.RESTART)
-    for listener in bound.tcp:
-        tcp_box = listener_mailbox("tcp", listener.local)
-        tree.bound("tcp", listener.local)
-        nest.start_made(tcp_box, partial(TcpListener, tcp_box, listener, streams, courier), policy=Policy.RESTART)
+        nest.start_made(box, partial(UdpListener, box, transport, board, courier), policy=Policy.RESTART)
+    _listen_for_streams(nest, "tcp", bound.tcp, tree, streams)
+
+
+def _listen_for_streams(
+    nest: Nest, kind: str, listeners: list[Listener], tree: Supervisor, streams: StreamTransport
+) -> None:
+    for listener in listeners:
+        box = listener_mailbox(kind, listener.local)
+        tree.bound(kind, listener.local)
+        courier = tree.services.courier
+        nest.start_made(box, partial(StreamListener, box, listener, streams, courier), policy=Policy.RESTART)
+
+
+def _tell_too_old(herald: Herald, domains: DomainDirectory, error: TlsTooOld) -> None:
+    """A client was refused for its version of TLS: the account of the domain that it asked for is told (32222)."""
+    domain = domains.find(error.server_name) if error.server_name is not None else None
+    if domain is not None:
+        herald.alert(32222, str(error), domain=domain.sid, account=domain.account_sid)

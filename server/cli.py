@@ -142,8 +142,7 @@ def summary(config: Config) -> list[str]:
     lines = [f"data in {config.server.data_dir}"]
     for transport in ("udp", "tcp", "tls"):
         addresses = ", ".join(map(str, getattr(config.sip, transport)))
-        later = " (not served by this version)" if transport == "tls" else ""
-        lines.append(f"SIP over {transport.upper()} on {addresses or 'nothing'}{later}")
+        lines.append(f"SIP over {transport.upper()} on {addresses or 'nothing'}")
     lines.append(f"HTTP on {config.http.bind}{' (asks for the account)' if config.http.exposed else ''}")
     for domain in config.domains:
         callers = [f"{sum(user.calls for user in domain.credentials)} users"] if domain.credentials else []

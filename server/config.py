@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
 from ..store.domains import DomainNames
 from ..store.records import IpNetwork, WebhookTarget
-from . import values
+from ..transport.tls import CIPHERS
+from . import trunk_values, values
 from .problems import ConfigError, Problem
 from .trunk_config import NumberSettings, TrunkSettings, misfits_of_trunks, numbers_of, trunks_of
 from .values import HostPort, PortRange
@@ -57,7 +58,7 @@ class SipSettings:
     udp: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5060),), converter=values.binds)
     tcp: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5060),), converter=values.binds)
     tls: tuple[HostPort, ...] = attrs.field(default=(HostPort("0.0.0.0", 5061),), converter=values.binds)
-    """Accepted but not served yet; the start-up log says so."""
+    """Without any, calls over TLS go nowhere either: nobody could call back."""
     realm: str = attrs.field(default="", converter=values.realm)
     """As written; `auth_realm` is what is sent."""
     digest_algorithms: tuple[str, ...] = attrs.field(default=("MD5",), converter=values.digest_algorithms)
@@ -76,6 +77,23 @@ class SipSettings:
     @property
     def names(self) -> DomainNames:
         return DomainNames(self.domain_suffix, frozenset(self.regions))
+
+
+@attrs.frozen(kw_only=True)
+class TlsSettings:
+    """`[tls]`"""
+
+    certificate: Path | None = attrs.field(default=None, converter=values.optional_path)
+    """PEM: ours, then those up to its authority; None: of an authority of our own, kept in `data_dir`."""
+    key: Path | None = attrs.field(default=None, converter=values.optional_path)
+    ca_file: Path | None = attrs.field(default=None, converter=values.optional_path)
+    """PEM file of further authorities for the servers that we call; None: the system's only."""
+    allow_deprecated: bool = attrs.field(default=False, converter=values.flag)
+    """TLS 1.0 and 1.1 as well, in all directions."""
+    ciphers: tuple[str, ...] = attrs.field(default=CIPHERS, converter=values.ciphers)
+    """By OpenSSL's names, best first; up to TLS 1.2."""
+    wildcards: bool = attrs.field(default=True, converter=values.flag)
+    """Whether a wildcard in the certificate of a server that we call stands for its host."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,6 +191,7 @@ class Config:
     sip: SipSettings
     server: ServerSettings = attrs.field(factory=ServerSettings)
     account: AccountSettings = attrs.field(factory=AccountSettings)
+    tls: TlsSettings = attrs.field(factory=TlsSettings)
     media: MediaSettings = attrs.field(factory=MediaSettings)
     http: HttpSettings = attrs.field(factory=HttpSettings)
     webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
@@ -186,6 +205,7 @@ class Config:
     def __attrs_post_init__(self) -> None:
         problems = (
             *misfits(self.sip, self.http, self.account, self.domains),
+            *misfits_of_tls(self.sip, self.tls, self.trunks),
             *misfits_of_trunks(self.trunks, self.numbers),
         )
         if problems:
@@ -236,3 +256,27 @@ def misfits(
     if sip is not None and sip.default_domain and sip.default_domain not in names and None not in domains:
         hint = values.suggest(sip.default_domain, names) if names else "; there is no [[domain]]"
         yield Problem("sip.default_domain", f'"{sip.default_domain}" should be the name of a [[domain]]{hint}')
+
+
+def misfits_of_tls(
+    sip: SipSettings | None, tls: TlsSettings | None, trunks: Sequence[TrunkSettings | None]
+) -> Iterator[Problem]:
+    """The same of TLS: files that go together, gateways with settings that nothing uses or that contradict."""
+    if tls is not None and (tls.certificate is None) is not (tls.key is None):
+        given, missing = ("certificate", "key") if tls.key is None else ("key", "certificate")
+        yield Problem(f"tls.{missing}", f"should be given together with tls.{given} (or leave out both)")
+    taken: dict[str, tuple[str, TrunkSettings]] = {}
+    for place, trunk in enumerate(trunks, start=1):
+        if trunk is None:
+            continue
+        secured = [uri for uri in trunk.uris if trunk_values.over_tls(uri)]
+        if secured and sip is not None and not sip.tls:
+            yield Problem(
+                f"trunk[{place}].uris", f'"{secured[0]}" needs an address in sip.tls, so that it can call back'
+            )
+        for uri in secured:
+            path, other = taken.setdefault(uri.host.lower(), (f"trunk[{place}]", trunk))
+            if other.tls != trunk.tls:
+                yield Problem(
+                    f"trunk[{place}].uris", f'"{uri}" is also a gateway of {path}, with other settings of TLS'
+                )

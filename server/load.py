@@ -12,7 +12,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import cattrs
@@ -20,16 +20,19 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 from cattrs.gen import make_dict_structure_fn, override
 
 from . import config as tree
-from .config import Config, misfits
+from .config import Config, misfits, misfits_of_tls
 from .environment import overrides
 from .problems import ConfigError, Problem
 from .trunk_config import InboundSettings, NumberSettings, TrunkSettings, misfits_of_trunks
 from .values import Wrong, suggest
 
+S = TypeVar("S")
+
 SECTIONS: dict[str, type[Any]] = {
     "server": tree.ServerSettings,
     "account": tree.AccountSettings,
     "sip": tree.SipSettings,
+    "tls": tree.TlsSettings,
     "media": tree.MediaSettings,
     "http": tree.HttpSettings,
     "webhooks": tree.WebhooksSettings,
@@ -85,15 +88,21 @@ def build(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] = {}) 
         parts[name] = structure(section, cls, name, problems)
     arrays = {name: read_array(name, data.get(name, []), problems) for name in TOP_ARRAYS}
     problems += misfits(parts["sip"], parts["http"], parts["account"], arrays["domain"])
+    problems += misfits_of_tls(parts["sip"], parts["tls"], arrays["trunk"])
     problems += misfits_of_trunks(arrays["trunk"], arrays["number"])
     if problems:
         raise ConfigError(tuple(attrs.evolve(p, source=sources.get(p.path, p.source or str(path))) for p in problems))
     base = path.resolve().parent
-    server, webhooks = parts["server"], parts["webhooks"]
-    parts["server"] = attrs.evolve(server, data_dir=base / server.data_dir)
-    if webhooks.ca_file is not None:
-        parts["webhooks"] = attrs.evolve(webhooks, ca_file=base / webhooks.ca_file)
-    return Config(domains=arrays["domain"], trunks=arrays["trunk"], numbers=arrays["number"], **parts)
+    parts = {name: rooted(settings, base) for name, settings in parts.items()}
+    trunks = tuple(rooted(trunk, base) for trunk in arrays["trunk"])
+    return Config(domains=arrays["domain"], trunks=trunks, numbers=arrays["number"], **parts)
+
+
+def rooted(settings: S, base: Path) -> S:
+    """The same with every relative path made to start at `base`."""
+    found: dict[str, Any] = {name: getattr(settings, name) for name in keys_of(type(settings))}
+    changed = {name: base / value for name, value in found.items() if isinstance(value, Path)}
+    return attrs.evolve(settings, **changed)  # type: ignore[misc]  # every settings class is one of attrs
 
 
 def structure(value: object, cls: type[Any], path: str, problems: list[Problem]) -> Any:

@@ -121,6 +121,7 @@ def house_of(config: Config, trunks: Trunks, numbers: NumberDirectory) -> House:
         numbers=numbers.owned,
         trunk_of=partial(trunk_facts, trunks),
         networks=config.dial.allowed_networks,
+        tls=bool(config.sip.tls),
         header_prefix=config.sip.header_prefix,
         draw=secrets.randbelow,
     )
@@ -128,4 +129,4 @@ def house_of(config: Config, trunks: Trunks, numbers: NumberDirectory) -> House:
 
 def redirects_of(config: Config) -> RedirectRules:
     """Where a far end may send our calls."""
-    return RedirectRules(names=names_of(config), networks=config.dial.allowed_networks)
+    return RedirectRules(names=names_of(config), networks=config.dial.allowed_networks, tls=bool(config.sip.tls))

@@ -46,6 +46,7 @@ from .log import hide, set_up_plainly
 from .metrics import Metrics
 from .recover import recover_calls, recover_recordings
 from .seed import domain_directory, house_of, number_directory, redirects_of, registered_trunks, trunks_of
+from .tls import tls_clients, tls_server
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,6 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     account = open_account(config)
     hide(account.auth_token)
     _say_account(account)
-    _say_unserved(config)
     network = parts.network or TrioNetwork()
     files = RecordingFiles(config.server.data_dir / "recordings")
     bus, metrics, state = Bus(), Metrics(), _State()
@@ -205,6 +205,7 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
                 "ready",
                 udp=[str(HostPort(*a)) for a in tree.addresses.get("udp", [])],
                 tcp=[str(HostPort(*a)) for a in tree.addresses.get("tcp", [])],
+                tls=[str(HostPort(*a)) for a in tree.addresses.get("tls", [])],
                 http=str(HostPort(*http_address)) if http_address else None,
             )
             try:
@@ -259,6 +260,9 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         digest=DigestServer(os.urandom(32), config.sip.auth_realm, config.sip.digest_algorithms),
         udp=tuple((each.host, each.port) for each in config.sip.udp),
         tcp=tuple((each.host, each.port) for each in config.sip.tcp),
+        tls=tuple((each.host, each.port) for each in config.sip.tls),
+        tls_server=tls_server(config),
+        tls_clients=tls_clients(config),
         rtp_ports=PortRange(*config.media.rtp_ports),
         sip_allowed=config.dial.allowed_networks,
         recordings=files,
@@ -268,12 +272,6 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
 def _say_account(account: Account) -> None:
     if account.kept_in is not None:
         log.info("account", sid=account.sid, kept_in=str(account.kept_in), made_now=account.made)
-
-
-def _say_unserved(config: Config) -> None:
-    """TLS has a key already, so that configurations need not change, but no listener yet."""
-    for address in config.sip.tls:
-        log.info("not served yet", listener=f"tls {address}")
 
 
 @asynccontextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -10,6 +12,10 @@ from ..sip.uri import Uri
 from ..store.records import IpNetwork, WebhookTarget
 from . import trunk_values, values
 from .problems import Problem
+
+TLS_KEYS: Final = ("ca_file", "client_certificate", "client_key", "verify_certificate")
+NO_TLS: Final = (None, None, None, True)
+"""Their values where nothing is said."""
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +59,18 @@ class TrunkSettings:
     """New calls to the trunk."""
     inbound: InboundSettings | None = attrs.field(default=None, converter=inbound_of, metadata={"table": "inbound"})
     emergency: bool = attrs.field(default=False, converter=values.flag)
+    ca_file: Path | None = attrs.field(default=None, converter=values.optional_path)
+    """PEM file of the carrier's authority, in place of `tls.ca_file`; with TLS only, as all that follows."""
+    client_certificate: Path | None = attrs.field(default=None, converter=values.optional_path)
+    """PEM, shown to gateways that ask for one."""
+    client_key: Path | None = attrs.field(default=None, converter=values.optional_path)
+    verify_certificate: bool = attrs.field(default=True, converter=values.flag)
+    """False: whoever answers at the gateway's address is taken for it."""
+
+    @property
+    def tls(self) -> tuple[Path | None, Path | None, Path | None, bool]:
+        """What two trunks with the same gateway must agree on."""
+        return self.ca_file, self.client_certificate, self.client_key, self.verify_certificate
 
 
 @attrs.frozen(kw_only=True)
@@ -103,6 +121,12 @@ def _misfits_of(trunk: TrunkSettings, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.{missing}", f"should be given together with {given} (or leave out both)")
     elif trunk.register and trunk.username is None:
         yield Problem(f"{path}.username", "is required, with password, where register = true")
+    if (trunk.client_certificate is None) is not (trunk.client_key is None):
+        given, missing = ("client_certificate", "client_key")[:: 1 if trunk.client_key is None else -1]
+        yield Problem(f"{path}.{missing}", f"should be given together with {given} (or leave out both)")
+    if trunk.tls != NO_TLS and not any(map(trunk_values.over_tls, trunk.uris)):
+        used = next(key for key, value, usual in zip(TLS_KEYS, trunk.tls, NO_TLS, strict=True) if value != usual)
+        yield Problem(f"{path}.{used}", 'should be left out: none of its uris has ";transport=tls"')
     if trunk.inbound is not None and not trunk.inbound.networks:
         yield Problem(f"{path}.inbound.networks", "should have at least one network, or no call comes from the trunk")
 

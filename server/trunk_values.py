@@ -6,6 +6,8 @@ import math
 import re
 from typing import Final
 
+import attrs
+
 from ..sip.errors import SipError
 from ..sip.uri import Uri
 from ..twiml.numbers import is_e164
@@ -13,8 +15,8 @@ from .values import Wrong, array, secret
 
 NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 PREFIX: Final = re.compile(r"\+(?:[1-9][0-9]{0,14})?")
-CARRIED: Final = ("udp", "tcp")
-"""Transports that a gateway may be reached over; TLS is not carried by this version."""
+CARRIED: Final = ("udp", "tcp", "tls")
+"""Transports that a gateway may be reached over."""
 
 
 def trunk_name(value: object) -> str:
@@ -63,13 +65,18 @@ def gateway(value: object) -> Uri:
     if unknown:
         raise Wrong(text, f"{should}; {unknown[0]} is no parameter that a gateway may have")
     transport = uri.param("transport")
-    if uri.scheme == "sips" or (transport or "").lower() == "tls":
-        raise Wrong(text, f"{should}; TLS is not served by this version")
+    if uri.scheme == "sips" and (transport or "tls").lower() not in ("tcp", "tls"):
+        raise Wrong(text, f"{should}; sips goes over TLS only")
     if transport is not None and transport.lower() not in CARRIED:
-        raise Wrong(text, f"{should}; its transport may be {' or '.join(CARRIED)}")
+        raise Wrong(text, f"{should}; its transport may be {', '.join(CARRIED[:-1])} or {CARRIED[-1]}")
     if uri.port == 0:
         raise Wrong(text, f"{should}; port 0 cannot be sent to")
-    return uri
+    return attrs.evolve(uri, scheme="sip").with_param("transport", "tls") if uri.scheme == "sips" else uri
+
+
+def over_tls(uri: Uri) -> bool:
+    """Whether a gateway, as `gateway` reads it, is reached over TLS."""
+    return (uri.param("transport") or "").lower() == "tls"
 
 
 def gateways(value: object) -> tuple[Uri, ...]:

@@ -252,6 +252,20 @@ def digest_algorithms(value: object) -> tuple[str, ...]:
     return found
 
 
+def cipher(value: object) -> str:
+    """One cipher suite by its name in OpenSSL; lists and exclusions (`HIGH:!aNULL`) are not names."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z0-9]+(?:-[A-Z0-9]+)*", value):
+        raise Wrong(value, 'the name of one cipher suite, e.g. "ECDHE-RSA-AES128-GCM-SHA256"')
+    return value
+
+
+def ciphers(value: object) -> tuple[str, ...]:
+    found = array(value, "cipher suites", cipher)
+    if not found:
+        raise Wrong(value, 'at least one cipher suite, e.g. ["ECDHE-RSA-AES128-GCM-SHA256"]')
+    return found
+
+
 def realm(value: object) -> str:
     """A digest realm; quotes and backslashes would need escapes that some phones get wrong."""
     if '"' in text(value) or "\\" in text(value):

@@ -25,7 +25,7 @@ from ..actors.courier import Courier
 from ..actors.dialog import LegActor
 from ..actors.guard import Nest, open_nest
 from ..actors.linger import Held, Linger, LingerMessage
-from ..actors.listener import TcpListener, UdpListener, listener_mailbox
+from ..actors.listener import StreamListener, UdpListener, listener_mailbox
 from ..actors.mailbox import Mailbox
 from ..actors.media import CAPACITY as MEDIA_CAPACITY
 from ..actors.media import MediaActor, RandomMediaIds
@@ -267,7 +267,7 @@ async def open_phone(
             plane_box: Mailbox[Stop] = Mailbox(f"{name}'s plane", 1)
             nest.start(PlaneActor(plane_box, plane))
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
-            nest.start(TcpListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
+            nest.start(StreamListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note, take))
             while not courier.listening:
                 await trio.lowlevel.checkpoint()

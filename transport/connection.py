@@ -90,6 +90,8 @@ class StreamCounts:
     """Closed for being idle or slow to finish a message."""
     stuck: int = 0
     """Closed because the peer did not read."""
+    handshakes_failed: int = 0
+    """Accepted, but no TLS connection came of it."""
 
 
 class StreamConnection:
@@ -106,8 +108,11 @@ class StreamConnection:
         counts: StreamCounts,
         deliver: DeliverAsync,
         accepted: bool,
+        name: str = "",
     ) -> None:
         self.flow = Flow(transport, local, remote, connection=self, reliable=True)
+        self.name = name
+        """Of the server that we called, as its certificate proved it; empty without TLS and for who called us."""
         self.accepted = accepted
         """Whether the peer opened it."""
         self.useful = False
@@ -342,6 +347,8 @@ class StreamConnection:
     async def _say_farewell(self) -> None:
         """Close so that the last answer arrives: unread bytes at close would make the kernel send a reset after it."""
         stream = self._stream
+        if isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream  # what is said below TLS is enough: nobody reads the rest
         if not isinstance(stream, trio.abc.HalfCloseableStream):
             return
         with trio.move_on_after(FAREWELL_S):

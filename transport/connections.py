@@ -12,14 +12,21 @@ import trio
 from .connection import DeliverAsync, StreamConnection, StreamCounts, StreamSettings
 from .errors import ConnectionLost, TransportError, Unreachable
 from .network import Address, Network, Stream, show
+from .tls import TlsClients
+from .tls_stream import TlsStream, connect_tls
 
 log = structlog.get_logger(__name__)
 
 FLUSH_LOOK_S = 0.01
 """How often `flush` looks."""
 
-Key = tuple[str, Address]
-"""Transport and remote address."""
+Key = tuple[str, Address, str]
+"""Transport, remote address, and the name that a server we called has proved by its certificate; else empty."""
+
+
+def key_of(transport: str, address: Address, name: str) -> Key:
+    """Under which a connection that we opened is kept."""
+    return transport, address, name.lower() if transport == "TLS" else ""
 
 
 @attrs.define(eq=False)
@@ -36,14 +43,18 @@ class Connections:
     """The table of open connections. `run` carries those that we opened; a StreamTransport carries accepted ones.
 
     A request to an address goes over a connection to exactly that address and port, whoever opened it: that is the
-    peer's own socket. It never goes over a connection that a peer opened from another port only because the peer
-    *says* that it listens there (the `alias` parameter of RFC 5923): without TLS anybody behind that address could
-    say so. Answers and requests to a registered phone go by their Flow, which names the connection itself.
+    peer's own socket. Over TLS it must also be one on which the server has proved the very name that was called (RFC
+    5922 7.3): customers of one provider may share an address. It never goes over a connection that a peer opened from
+    another port only because the peer *says* that it listens there (the `alias` parameter of RFC 5923): without a
+    certificate of its own anybody behind that address could say so. Answers and requests to a registered phone go by
+    their Flow, which names the connection itself.
     """
 
     network: Network
     deliver: DeliverAsync
     settings: StreamSettings = attrs.field(factory=StreamSettings)
+    tls: TlsClients | None = None
+    """How servers are called over TLS; None: they are not."""
     counts: StreamCounts = attrs.field(factory=StreamCounts, init=False)
     _open: dict[Key, StreamConnection] = attrs.field(factory=dict, init=False)
     _per_host: Counter[str] = attrs.field(factory=Counter, init=False)
@@ -63,19 +74,22 @@ class Connections:
             finally:
                 self._nursery = None
 
-    def find(self, address: Address, transport: str = "TCP") -> StreamConnection | None:
-        """The usable connection to that very address and port, if there is one."""
-        connection = self._open.get((transport, address))
+    def find(self, address: Address, transport: str = "TCP", name: str = "") -> StreamConnection | None:
+        """The usable connection to that very address and port, if there is one; `name`: of the server, for TLS."""
+        connection = self._open.get(key_of(transport, address, name))
         return connection if connection is not None and not connection.closed else None
 
-    async def open(self, address: Address, *, local: str | None = None) -> StreamConnection:
+    async def open(
+        self, address: Address, *, transport: str = "TCP", name: str = "", local: str | None = None
+    ) -> StreamConnection:
         """The connection to a numeric address: an open one, or a new one. Raises Unreachable or ConnectionLost.
 
+        `transport` is TCP or TLS; for TLS `name` is the host as it was called, which the certificate must be for.
         Many may ask at once: one connect is made, and each gets its outcome. Being cancelled while waiting does not
         disturb the others.
         """
-        key = ("TCP", address)
-        found = self.find(address)
+        key = key_of(transport, address, name)
+        found = self.find(address, transport, name)
         if found is not None:
             return found
         opening = self._opening.get(key)
@@ -95,7 +109,7 @@ class Connections:
         """Connect, tell those who wait, and carry the connection until it ends."""
         address = key[1]
         try:
-            connection = await self._connect(address, local)
+            connection = await self._connect(key, local)
             opening.connection = connection
         except TransportError as error:
             opening.error = error
@@ -109,30 +123,45 @@ class Connections:
             opening.done.set()
         await self.carry(connection)
 
-    async def _connect(self, address: Address, local: str | None) -> StreamConnection:
+    async def _connect(self, key: Key, local: str | None) -> StreamConnection:
+        transport, address, name = key
         if not self.make_room(address[0]):
             raise Unreachable(show(address), f"all {self.settings.max_connections} connections are in use")
-        stream = None
-        with trio.move_on_after(self.settings.connect_s):
-            stream = await self.network.connect_tcp(address, local)
-        if stream is None:
+
+        async def connect() -> Stream:
+            with trio.move_on_after(self.settings.connect_s):
+                return await self.network.connect_tcp(address, local)
             raise Unreachable(show(address), f"no connection within {self.settings.connect_s:g} s")
-        return self.adopt(stream, accepted=False)
+
+        if transport == "TCP":
+            return self.adopt(await connect(), accepted=False)
+        if self.tls is None:
+            raise Unreachable(show(address), f"{transport} is not served")
+        secured, stream = await connect_tls(connect, name, address, self.tls)
+        return self._enter(key, secured, stream.local, accepted=False)
 
     def adopt(self, stream: Stream, *, accepted: bool) -> StreamConnection:
         """Enter a plain TCP stream into the table; `carry` must follow."""
+        return self._enter(("TCP", stream.remote, ""), stream, stream.local, accepted=accepted)
+
+    def adopt_secured(self, stream: TlsStream, local: Address, remote: Address) -> StreamConnection:
+        """Enter an accepted stream whose TLS handshake is done; `carry` must follow."""
+        return self._enter(("TLS", remote, ""), stream, local, accepted=True)
+
+    def _enter(self, key: Key, stream: trio.abc.Stream, local: Address, *, accepted: bool) -> StreamConnection:
         connection = StreamConnection(
             stream,
-            transport="TCP",
-            local=stream.local,
-            remote=stream.remote,
+            transport=key[0],
+            local=local,
+            remote=key[1],
             settings=self.settings,
             counts=self.counts,
             deliver=self.deliver,
             accepted=accepted,
+            name=key[2],
         )
-        self._open[connection.flow.transport, stream.remote] = connection
-        self._per_host[stream.remote[0]] += 1
+        self._open[key] = connection
+        self._per_host[key[1][0]] += 1
         return connection
 
     async def carry(self, connection: StreamConnection) -> None:
@@ -143,7 +172,7 @@ class Connections:
             self.counts.faults += 1
             log.error("connection failed in an unforeseen way", remote=str(connection.flow), exc_info=error)
         finally:
-            key = (connection.flow.transport, connection.flow.remote)
+            key = (connection.flow.transport, connection.flow.remote, connection.name)
             if self._open.get(key) is connection:
                 del self._open[key]
             host = connection.flow.remote[0]

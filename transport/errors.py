@@ -66,3 +66,22 @@ class AddressInUse(AddressUnavailable):
 
     def __init__(self, kind: str, address: Address) -> None:
         super().__init__(kind, address, "the port is already taken by another program")
+
+
+class TlsFailed(Unreachable):
+    """No TLS connection could be made with a peer whose TCP connection stood; `target` names it."""
+
+
+class TlsTooOld(TlsFailed):
+    """The peer speaks only versions of TLS that are refused (32222).
+
+    `server_name` is the host that a client asked for, None when it named none or when we were the client.
+    """
+
+    def __init__(self, target: str, reason: str, server_name: str | None = None) -> None:
+        super().__init__(target, reason)
+        self.server_name = server_name
+
+
+class CertificateRefused(TlsFailed):
+    """The certificate of a server that we called proves nothing: expired, for another host, of nobody we trust."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
-from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import trio
 
+from .certificate import certificate_names
 from .network import Address, Network, Stream
 from .webhook_errors import (
     CertificateDomainWrong,
@@ -121,24 +119,3 @@ async def connect_any(network: Network, addresses: list[Address]) -> Stream:
     if not winners:
         raise errors[min(errors)]
     return winners[0]
-
-
-def certificate_names(certificate: Mapping[str, Any], host: str) -> bool:
-    """Whether a peer certificate (`getpeercert()`) is for `host` (RFC 9525: SAN only, one leading wildcard)."""
-    host = host.lower().removesuffix(".")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        address = None
-    for kind, value in certificate.get("subjectAltName", ()):
-        if kind == "IP Address" and address is not None:
-            try:
-                if ipaddress.ip_address(value.strip()) == address:
-                    return True
-            except ValueError:
-                continue
-        if kind == "DNS" and address is None:
-            name = value.lower().removesuffix(".")
-            if name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:] and "." in name[2:]):
-                return True
-    return False

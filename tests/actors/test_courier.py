@@ -64,7 +64,7 @@ async def desk(
         courier = Courier(ours, connections, Resolver(ours, allowed=parse_networks(allowed)), nursery, advertised)
         udp = UdpTransport(await ours.udp((US, 5060)), ours)
         courier.add_udp(udp)
-        courier.add_tcp((US, 5060))
+        courier.add_stream("TCP", (US, 5060))
         peer = await theirs.udp((PEER, 5060))
         if tcp:
             listener = await theirs.listen_tcp((PEER, 5060))

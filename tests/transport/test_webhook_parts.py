@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offhook.sip.digest import DigestServer, Outcome
+from offhook.transport.certificate import certificate_names
 from offhook.transport.errors import NameNotFound, Unreachable
 from offhook.transport.webhook_auth import Credentials, choose, parse_challenges
 from offhook.transport.webhook_cache import Cache, directives, fresh_until
@@ -26,7 +27,6 @@ from offhook.transport.webhook_errors import (
     failure_of,
 )
 from offhook.transport.webhook_guard import guard_of
-from offhook.transport.webhook_open import certificate_names
 from offhook.transport.webhook_options import DEFAULT, Options, parse_options
 from offhook.transport.webhook_session import CookieJar
 from offhook.transport.webhook_target import parse_target, resolve

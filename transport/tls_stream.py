@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -77,14 +78,12 @@ async def accept_tls(stream: Stream, server: TlsServer) -> TlsStream:
     peer = show(stream.remote)
     async with _closed_unless_done(stream, peer):
         hello, read = await _hello(stream)
-        tls = _wrap(Replayed(stream, read), server.context, server_side=True)
         try:
-            await _shake(tls, peer)
+            return await _shake(Replayed(stream, read), server.context, peer, server_side=True)
         except ssl.SSLError as error:
             if error.reason in VERSION_REASONS:
                 raise TlsTooOld(peer, f"{hello.version_name} is the newest it speaks", hello.server_name) from error
             raise TlsFailed(peer, words(error)) from error
-    return tls
 
 
 async def connect_tls(
@@ -104,8 +103,7 @@ async def connect_tls(
     stream = await connect()
     try:
         async with _closed_unless_done(stream, peer):
-            tls = _wrap(stream, context, server_hostname=name)
-            await _shake(tls, peer)
+            tls = await _shake(stream, context, peer, server_hostname=name)
             certificate = tls.getpeercert() or {}
             if profile.verify and not certificate_names(certificate, name, wildcards=clients.policy.wildcards):
                 raise _NotFor
@@ -136,10 +134,9 @@ async def _look(connect: Callable[[], Awaitable[Stream]], name: str, policy: Tls
     try:
         with trio.fail_after(PROBE_S):
             stream = await connect()
-            tls = _wrap(stream, probing_context(policy), server_hostname=name)
-            await tls.do_handshake()
+            tls = await _shake(stream, probing_context(policy), name, server_hostname=name)
             der = tls.getpeercert(binary_form=True)
-    except (TransportError, trio.BrokenResourceError, trio.TooSlowError) as error:
+    except (TransportError, ssl.SSLError, trio.TooSlowError) as error:
         log.info("no second look at a certificate", server=name, error=str(error))
         der = None
     finally:
@@ -148,23 +145,51 @@ async def _look(connect: Callable[[], Awaitable[Stream]], name: str, policy: Tls
     return "the certificate that it shows" if der is None else describe_certificate(der)
 
 
-def _wrap(
-    stream: trio.abc.Stream, context: ssl.SSLContext, *, server_side: bool = False, server_hostname: str | None = None
+class _Alerting:
+    """A context that keeps hold of what the library wants to send: trio drops the alert of a handshake that fails, and
+    the peer would not learn why."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._outgoing: ssl.MemoryBIO | None = None
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *, server_side: bool, server_hostname: str | None
+    ) -> ssl.SSLObject:
+        self._outgoing = outgoing
+        return self._context.wrap_bio(incoming, outgoing, server_side=server_side, server_hostname=server_hostname)
+
+    def unsent(self) -> bytes:
+        return b"" if self._outgoing is None else self._outgoing.read()
+
+
+async def _shake(
+    stream: trio.abc.Stream,
+    context: ssl.SSLContext,
+    peer: str,
+    *,
+    server_side: bool = False,
+    server_hostname: str | None = None,
 ) -> TlsStream:
+    """The handshake. Raises TlsFailed, and what the TLS library has to say as it is; the peer gets its alert."""
+    alerting = _Alerting(context)
     # `https_compatible`: peers hang up without saying so in TLS, and a SIP message tells its own length.
-    return trio.SSLStream(
-        stream, context, server_side=server_side, server_hostname=server_hostname, https_compatible=True
+    tls: TlsStream = trio.SSLStream(
+        stream,
+        alerting,  # type: ignore[arg-type]  # of a context trio needs this one method
+        server_side=server_side,
+        server_hostname=server_hostname,
+        https_compatible=True,
     )
-
-
-async def _shake(tls: TlsStream, peer: str) -> None:
-    """Raises TlsFailed, and what the TLS library has to say as it is."""
     try:
         await tls.do_handshake()
     except trio.BrokenResourceError as error:
-        if isinstance(error.__cause__, ssl.SSLError):
-            raise error.__cause__ from None
-        raise TlsFailed(peer, "the connection broke in the TLS handshake") from error
+        if not isinstance(error.__cause__, ssl.SSLError):
+            raise TlsFailed(peer, "the connection broke in the TLS handshake") from error
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.send_all(alerting.unsent())
+        raise error.__cause__ from None
+    return tls
 
 
 @asynccontextmanager

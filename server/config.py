@@ -85,7 +85,7 @@ class TlsSettings:
 
     certificate: Path | None = attrs.field(default=None, converter=values.optional_path)
     """PEM: ours, then those up to its authority; None: of an authority of our own, kept in `data_dir`."""
-    key: Path | None = attrs.field(default=None, converter=values.optional_path)
+    private_key: Path | None = attrs.field(default=None, converter=values.optional_path)
     ca_file: Path | None = attrs.field(default=None, converter=values.optional_path)
     """PEM file of further authorities for the servers that we call; None: the system's only."""
     allow_deprecated: bool = attrs.field(default=False, converter=values.flag)
@@ -262,8 +262,8 @@ def misfits_of_tls(
     sip: SipSettings | None, tls: TlsSettings | None, trunks: Sequence[TrunkSettings | None]
 ) -> Iterator[Problem]:
     """The same of TLS: files that go together, gateways with settings that nothing uses or that contradict."""
-    if tls is not None and (tls.certificate is None) is not (tls.key is None):
-        given, missing = ("certificate", "key") if tls.key is None else ("key", "certificate")
+    if tls is not None and (tls.certificate is None) is not (tls.private_key is None):
+        given, missing = ("certificate", "private_key")[:: 1 if tls.private_key is None else -1]
         yield Problem(f"tls.{missing}", f"should be given together with tls.{given} (or leave out both)")
     taken: dict[str, tuple[str, TrunkSettings]] = {}
     for place, trunk in enumerate(trunks, start=1):

@@ -66,7 +66,9 @@ def tls_clients(config: Config) -> TlsClients | None:
 
 def configured_pair(config: Config) -> KeyPair | None:
     tls = config.tls
-    return KeyPair(tls.certificate, tls.key) if tls.certificate is not None and tls.key is not None else None
+    if tls.certificate is None or tls.private_key is None:
+        return None
+    return KeyPair(tls.certificate, tls.private_key)
 
 
 def own_pair(config: Config) -> KeyPair:

@@ -87,19 +87,19 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
 
 def test_configured_files_are_used_and_what_is_wrong_with_them_is_said(tmp_path: Path) -> None:
     pair = own_pair(config(tmp_path))
-    given = attrs.evolve(config(tmp_path / "other"), tls=TlsSettings(certificate=pair.certificate, key=pair.key))
+    given = attrs.evolve(config(tmp_path / "other"), tls=TlsSettings(certificate=pair.certificate, private_key=pair.key))
     assert tls_server(given) is not None
     assert not (tmp_path / "other").exists()
-    wrong = attrs.evolve(given, tls=TlsSettings(certificate=pair.certificate, key=tmp_path / "tls" / "ca.key"))
+    wrong = attrs.evolve(given, tls=TlsSettings(certificate=pair.certificate, private_key=tmp_path / "tls" / "ca.key"))
     with pytest.raises(ConfigError, match="the key belongs to another certificate"):
         tls_server(wrong)
-    missing = attrs.evolve(given, tls=TlsSettings(certificate=pair.certificate, key=tmp_path / "none.key"))
+    missing = attrs.evolve(given, tls=TlsSettings(certificate=pair.certificate, private_key=tmp_path / "none.key"))
     with pytest.raises(ConfigError, match=r"none\.key: No such file"):
         tls_server(missing)
 
 
 def test_a_certificate_without_its_key_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"tls\.key: should be given together with tls\.certificate"):
+    with pytest.raises(ConfigError, match=r"tls\.private_key: should be given together with tls\.certificate"):
         attrs.evolve(config(tmp_path), tls=TlsSettings(certificate=tmp_path / "a.pem"))
 
 

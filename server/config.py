@@ -15,7 +15,6 @@ import attrs
 
 from ..store.domains import DomainNames
 from ..store.records import IpNetwork, WebhookTarget
-from ..transport.tls import CIPHERS
 from . import trunk_values, values
 from .problems import ConfigError, Problem
 from .trunk_config import NumberSettings, TrunkSettings, misfits_of_trunks, numbers_of, trunks_of
@@ -90,8 +89,8 @@ class TlsSettings:
     """PEM file of further authorities for the servers that we call; None: the system's only."""
     allow_deprecated: bool = attrs.field(default=False, converter=values.flag)
     """TLS 1.0 and 1.1 as well, in all directions."""
-    ciphers: tuple[str, ...] = attrs.field(default=CIPHERS, converter=values.ciphers)
-    """By OpenSSL's names, best first; up to TLS 1.2."""
+    ciphers: tuple[str, ...] = attrs.field(default=(), converter=values.ciphers)
+    """By OpenSSL's names, best first; up to TLS 1.2. Empty: the usual ones."""
     wildcards: bool = attrs.field(default=True, converter=values.flag)
     """Whether a wildcard in the certificate of a server that we call stands for its host."""
 

@@ -6,7 +6,7 @@ import structlog
 
 from ..transport.network import is_wildcard
 from ..transport.own_authority import is_of, issue, make_authority, serves
-from ..transport.tls import KeyPair, TlsClients, TlsPolicy, TlsProfile, TlsServer, TlsUnusable, server_context
+from ..transport.tls import CIPHERS, KeyPair, TlsClients, TlsPolicy, TlsProfile, TlsServer, TlsUnusable, server_context
 from .config import Config
 from .kept_files import keep, kept
 from .problems import ConfigError, Problem
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 def tls_policy(config: Config) -> TlsPolicy:
     tls = config.tls
-    return TlsPolicy(tls.allow_deprecated, tls.ciphers, tls.wildcards)
+    return TlsPolicy(tls.allow_deprecated, tls.ciphers or CIPHERS, tls.wildcards)
 
 
 def tls_server(config: Config) -> TlsServer | None:

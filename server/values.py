@@ -260,10 +260,7 @@ def cipher(value: object) -> str:
 
 
 def ciphers(value: object) -> tuple[str, ...]:
-    found = array(value, "cipher suites", cipher)
-    if not found:
-        raise Wrong(value, 'at least one cipher suite, e.g. ["ECDHE-RSA-AES128-GCM-SHA256"]')
-    return found
+    return array(value, "cipher suites", cipher)
 
 
 def realm(value: object) -> str:

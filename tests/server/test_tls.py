@@ -87,7 +87,9 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
 
 def test_configured_files_are_used_and_what_is_wrong_with_them_is_said(tmp_path: Path) -> None:
     pair = own_pair(config(tmp_path))
-    given = attrs.evolve(config(tmp_path / "other"), tls=TlsSettings(certificate=pair.certificate, private_key=pair.key))
+    given = attrs.evolve(
+        config(tmp_path / "other"), tls=TlsSettings(certificate=pair.certificate, private_key=pair.key)
+    )
     assert tls_server(given) is not None
     assert not (tmp_path / "other").exists()
     wrong = attrs.evolve(given, tls=TlsSettings(certificate=pair.certificate, private_key=tmp_path / "tls" / "ca.key"))

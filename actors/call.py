@@ -44,6 +44,7 @@ from ..sip.dialog.events import (
     LegFact,
     LegOfferAnswered,
     LegOffered,
+    LegRefreshed,
     LegReoffered,
     Refuse,
     RefuseOffer,
@@ -264,6 +265,8 @@ class Call(Actor[CallMessage]):
                 await self.leg.order(told)
             case LegOfferAnswered():
                 await self._settle(fact.body)
+            case LegRefreshed():
+                await self._settle(fact.answer, fact.offer)
             case LegEnded():
                 self._leg_ended(fact.cause)
             case _:
@@ -334,8 +337,8 @@ class Call(Actor[CallMessage]):
 
     async def _open_early(self, reply: Reply[None]) -> None:
         """A session before the answer (183): the 200 repeats its description."""
-        if self._offer is None or self.state.status.final:
-            # An offer of ours could not be answered before the ACK, and a call that is over wants no session.
+        if self.state.status.final or (self._offer is None and not self.leg.leg.rings_reliably):
+            # A call that is over wants no session, and an offer of ours that no PRACK answers has to wait for the ACK.
             reply.fail(CallOver())
         elif self._described is not None:
             reply.set(None)
@@ -380,9 +383,9 @@ class Call(Actor[CallMessage]):
                 reply.set(None)
             self._waiting.clear()
 
-    async def _settle(self, answer: bytes) -> None:
-        """Take the far end's answer to our offer; a bad one ends the call."""
-        problem = await self._media.settle(answer) if self._media is not None else "no offer of ours is open"
+    async def _settle(self, answer: bytes, offer: bytes | None = None) -> None:
+        """Take the far end's answer to `offer`, else to our last one; a bad one ends the call."""
+        problem = await self._media.settle(answer, offer) if self._media is not None else "no offer of ours is open"
         if problem is not None:
             self.news.alert(32102, problem)
             await self._hang_up("bad-answer", Input.BROKE)

@@ -63,11 +63,11 @@ class CallMedia:
             return RefuseOffer(described.status)
         return Accept(described.sdp)
 
-    async def settle(self, answer: bytes) -> str | None:
-        """Take the far end's answer to our offer; what is wrong with it, or None."""
+    async def settle(self, answer: bytes, offer: bytes | None = None) -> str | None:
+        """Take the far end's answer to `offer` (our last one, where it is None); what is wrong with it, or None."""
         try:
             settled: Reply[None] = Reply(self.ref.name)
-            await self.ref.send(Settle(answer, settled))
+            await self.ref.send(Settle(answer, settled, offer))
             await settled.wait(ANSWERS_WITHIN_S)
         except MediaError as error:
             return str(error)

@@ -30,6 +30,7 @@ from ..media.events import (
 from ..sip.address import NameAddr
 from ..sip.dialog.config import LegConfig
 from ..sip.dialog.events import (
+    Accept,
     Bye,
     CancelInvite,
     Invite,
@@ -39,6 +40,7 @@ from ..sip.dialog.events import (
     LegFact,
     LegOfferAnswered,
     LegProgressed,
+    LegRefreshed,
     LegRefused,
     LegReoffered,
     LegTrying,
@@ -47,6 +49,7 @@ from ..sip.dialog.leg import Leg
 from ..sip.errors import SipError
 from ..sip.headers import Headers
 from ..sip.routing import hop_of
+from ..sip.transaction.invite_client import MAX_FORKS
 from ..sip.uri import Uri
 from ..transport.errors import TransportError
 from .actor import Actor
@@ -102,8 +105,15 @@ class ChildLeg:
     number: int
     actor: LegActor
     media: CallMedia
-    early: bytes | None = None
-    """The early media description in force."""
+    offer: bytes
+    """Of its INVITE."""
+    remote: bytes | None = None
+    """The callee's description in force."""
+    tried: bool = False
+    rang: bool | None = None
+    """Whether there was early media when it was last told that the leg rings; None: it was not told yet."""
+    forks: dict[str | None, bytes] = attrs.field(factory=dict)
+    """What each fork of the callee has described last, by its tag, before one of them has answered."""
     answered: bool = False
     over: bool = False
 
@@ -244,7 +254,7 @@ class ChildCall(Actor[ChildInput]):
             services.registry,
             services.linger,
         )
-        leg = self._legs[order.leg] = ChildLeg(order.leg, actor, media)
+        leg = self._legs[order.leg] = ChildLeg(order.leg, actor, media, described.sdp)
         services.registry.add_leg(actor.leg.call_id, actor.leg.local_tag, actor.mailbox.ref)
         self._start(actor)
         self.news.dialled(actor.leg.call_id)
@@ -270,10 +280,14 @@ class ChildCall(Actor[ChildInput]):
     async def _on_leg(self, leg: ChildLeg, fact: LegFact) -> None:
         match fact:
             case LegTrying():
-                self._tell(LegTried(self.number, leg.number))
+                if not leg.tried:  # however often it is said, it is news once
+                    leg.tried = True
+                    self._tell(LegTried(self.number, leg.number))
             case LegProgressed():
-                early = await self._early(leg, fact.body)
-                self._tell(LegRang(self.number, leg.number, fact.status, early))
+                early = await self._early(leg, fact.tag, fact.body)
+                if leg.rang is not early:  # as above
+                    leg.rang = early
+                    self._tell(LegRang(self.number, leg.number, fact.status, early))
             case LegAnswered():
                 await self._answered(leg, fact)
             case LegRefused():
@@ -290,30 +304,51 @@ class ChildCall(Actor[ChildInput]):
                     )
                 )
             case LegReoffered():
-                await leg.actor.order(await leg.media.reoffered(fact.body))
+                told = await leg.media.reoffered(fact.body)
+                if isinstance(told, Accept):
+                    leg.remote = fact.body
+                await leg.actor.order(told)
             case LegOfferAnswered():
-                await leg.media.settle(fact.body)
+                await self._settle(leg, fact.body)
+            case LegRefreshed():
+                await self._settle(leg, fact.answer, fact.offer)
             case LegEnded():
                 self._gone(leg, fact.headers)
             case _:
                 log.info("leg of a child", leg=leg.number, fact=type(fact).__name__)
 
-    async def _early(self, leg: ChildLeg, body: bytes | None) -> bool:
-        """Whether there is early media to hear; a description that changes nothing is not settled twice."""
-        if body is None or body == leg.early:
-            return leg.early is not None
-        if await leg.media.settle(body) is None:
-            leg.early = body
-        return leg.early is not None
+    async def _early(self, leg: ChildLeg, tag: str | None, body: bytes | None) -> bool:
+        """Whether there is early media to hear: of several forks, what the last one to describe any sends.
+
+        One that only repeats itself (a lost 183, or the one of every minute) takes it from nobody.
+        """
+        news = body is not None and leg.forks.get(tag) != body and (tag in leg.forks or len(leg.forks) < MAX_FORKS)
+        if body is not None and news:
+            leg.forks[tag] = body
+            if body != leg.remote and await leg.media.settle(body, leg.offer) is None:
+                leg.remote = body
+        return leg.remote is not None
 
     async def _answered(self, leg: ChildLeg, fact: LegAnswered) -> None:
-        problem: str | None = "the answer has no session description"
-        if fact.body is not None:
-            problem = None if fact.early or fact.body == leg.early else await leg.media.settle(fact.body)
-        if problem is not None:
-            self.news.alert(32102, problem)
-            await leg.actor.order(Bye())
-            return
+        if fact.body is None:
+            await self._unusable(leg, "the answer has no session description")
+        elif fact.body == leg.remote or await self._settle(leg, fact.body, fact.local or leg.offer):
+            self._picked_up(leg, fact)
+
+    async def _settle(self, leg: ChildLeg, answer: bytes, offer: bytes | None = None) -> bool:
+        """Take the callee's answer to `offer`, else to our last one; False for a bad one, which ends the leg."""
+        problem = await leg.media.settle(answer, offer)
+        if problem is None:
+            leg.remote = answer
+        else:
+            await self._unusable(leg, problem)
+        return problem is None
+
+    async def _unusable(self, leg: ChildLeg, problem: str) -> None:
+        self.news.alert(32102, problem)
+        await leg.actor.order(Bye())
+
+    def _picked_up(self, leg: ChildLeg, fact: LegAnswered) -> None:
         leg.answered = True
         core = leg.actor.leg
         self.news.answered(core.call_id, Uri.parse(core.remote_uri).host, fact.headers)

@@ -62,6 +62,8 @@ class _Negotiation:
     """The last description of ours that the peer has seen."""
     offered: SessionDescription | None = None
     """Our offer that is not answered yet."""
+    offered_text: bytes = b""
+    """As it was sent."""
     keys: Keys | None = None
     """Those in force; None before the first exchange, and while the media is clear."""
 
@@ -89,13 +91,17 @@ class _Negotiation:
             self.local = self.local.renewed()
             description = sdp.offer(self.local, self.said)
         self.said = self.offered = description
-        return sdp.render(description)
+        self.offered_text = sdp.render(description)
+        return self.offered_text
 
-    def settle(self, answer: bytes) -> Agreed:
+    def settle(self, answer: bytes, offer: bytes | None) -> Agreed:
         """What the peer's answer makes of our offer. Raises MediaError, and then nothing has changed."""
-        if self.offered is None:
+        offered = self.offered
+        if offer is not None and (offered is None or offer != self.offered_text):
+            offered = sdp.parse(offer)
+        if offered is None:
             raise LegNotOpen("an answer came, but no offer of ours is open")
-        agreed = sdp.accept(self.offered, sdp.parse(answer), self.local)
+        agreed = sdp.accept(offered, sdp.parse(answer), self.local)
         self.keys = agreed.keys
         return agreed
 
@@ -215,7 +221,7 @@ class MediaActor(Actor[MediaCommand]):
     def _settle(self, message: Settle) -> None:
         negotiation = self._negotiated()
         try:
-            agreed = negotiation.settle(message.answer)
+            agreed = negotiation.settle(message.answer, message.offer)
         except MediaError as error:
             message.reply.fail(error)
             return

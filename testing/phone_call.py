@@ -149,11 +149,14 @@ class PhoneCall:
         match fact:
             case LegProgressed():
                 self.progress.append(fact.status)
-                await self.handset.settle_early(fact.body)
+                if fact.needs_answer:
+                    await self._reoffered(fact.body)
+                else:
+                    await self.handset.settle_early(fact.body)
             case LegAnswered():
                 if fact.needs_answer:
                     await self._reoffered(fact.body)
-                elif fact.body is not None:
+                elif fact.body is not None and not fact.early:
                     await self.handset.settle(fact.body)
                 self.status = 200
                 self._answered.set()

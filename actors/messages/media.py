@@ -82,10 +82,12 @@ class Prepare:
 
 @attrs.frozen
 class Settle:
-    """Call to media: the peer's answer to our last offer. Fails with a `MediaError`, and then changes nothing."""
+    """Call to media: the peer's answer to an offer of ours. Fails with a `MediaError`, and then changes nothing."""
 
     answer: bytes
     reply: Reply[None]
+    offer: bytes | None = None
+    """The description of ours that it answers, where that is not our last offer; None: it is."""
 
 
 @attrs.frozen

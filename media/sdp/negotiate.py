@@ -183,7 +183,7 @@ def accept(offered: SessionDescription, answered: SessionDescription, local: Loc
         receive_types=receive_types,
         event_type=None if event is None else event.payload_type,
         event_receive_types=frozenset(event_receive - receive_types.keys()),
-        ours=local.direction & _peer_direction(answered, theirs).seen_from_the_peer,
+        ours=offered.direction_of(ours) & _peer_direction(answered, theirs).seen_from_the_peer,
         error=BadAnswer,
         keys=settled(ours, theirs),
     )

@@ -146,7 +146,8 @@ class Course:
                     assert message is not None
                     assert line.dialog is not None
                     line.dialog.confirmed = True
-                    line.out.append(LegAnswered(body, message.headers, needs_answer=asks, early=early))
+                    local = line.dialog.offers.local if early else None
+                    line.out.append(LegAnswered(body, message.headers, needs_answer=asks, early=early, local=local))
                 case Act.REPORT_REFUSAL:
                     self._close(now)
                     self._report_refusal(message, status)

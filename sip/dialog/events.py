@@ -283,6 +283,10 @@ class LegAnswered:
     early: bool = False
     """The session was settled by reliable provisional responses: `body` is nothing new."""
 
+    local: bytes | None = None
+    """With `early`: our own description in that session. Of several forks that have settled one, the one that answered
+    counts."""
+
 
 @attrs.frozen
 class LegRefused:

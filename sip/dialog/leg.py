@@ -188,6 +188,11 @@ class Leg:
         return self._course.phase
 
     @property
+    def rings_reliably(self) -> bool:
+        """Whether a `Ring` is acknowledged, so that it may carry our offer to an INVITE that brought none."""
+        return self._course.uas is not None and self._course.uas.reliable is not None
+
+    @property
     def last_status(self) -> int | None:
         """Status of the last response to the INVITE, either way; None: none yet."""
         uas = self._course.uas

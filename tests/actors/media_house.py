@@ -74,9 +74,9 @@ class Media:
 
         return sdp.parse((await self.mailbox.ref.ask(question, within=5)).sdp)
 
-    async def settle(self, answer: bytes) -> None:
+    async def settle(self, answer: bytes, offer: bytes | None = None) -> None:
         def question(reply: Reply[None]) -> Settle:
-            return Settle(answer, reply)
+            return Settle(answer, reply, offer)
 
         await self.mailbox.ref.ask(question, within=5)
 

@@ -123,6 +123,35 @@ async def test_an_offer_that_changes_nothing_gets_the_same_answer(autojump_clock
         assert await media.reoffer(phone.describe()) == first
 
 
+async def test_an_answer_may_be_to_a_description_other_than_our_last_offer(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        offer = sdp.render(await media.prepare(None))
+        await media.settle(phone.describe())
+        await phone.receive(2)
+        held = await media.reoffer(phone.describe("a=sendonly"))
+        # What was agreed last was our answer, which a refresh of the session repeats as an offer.
+        moved = await a_phone(house, port=6000)
+        await media.settle(moved.describe("a=sendonly"), sdp.render(held))
+        await trio.sleep(0.1)
+        phone.drain()
+        await trio.sleep(0.5)
+        assert (phone.drain(), moved.drain()) == ([], [])
+        # Another fork of the callee has answered the first offer of all.
+        await media.settle(moved.describe(), offer)
+        assert await moved.receive(5)
+
+
+async def test_an_answer_to_nothing_is_a_bug_of_ours(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        await media.prepare(phone.describe())
+        with pytest.raises(ActorGone):
+            await media.settle(phone.describe())
+        await media.ended.wait()
+        assert isinstance(media.downs[0].error, LegNotOpen)
+
+
 async def test_a_phone_that_moves_is_followed(autojump_clock: MockClock) -> None:
     async with a_house() as house:
         media, phone = house.start(), await a_phone(house)

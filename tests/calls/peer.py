@@ -95,11 +95,31 @@ class Peer:
     def bye(self, answer: Response, cseq: int = 9) -> None:
         self.request("BYE", branch=f"z9hG4bK-bye-{cseq}", cseq=cseq, to_tag=answer.to_tag)
 
-    def respond(self, request: Request, status: int = 200) -> None:
-        """Answer a request of the server's."""
+    def respond(
+        self,
+        request: Request,
+        status: int = 200,
+        *,
+        tag: str | None = None,
+        body: bytes = b"",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Answer a request of the server's; `tag` goes to a To that has none, as that of the fork which answers."""
         kept = [(name, value) for name, value in request.headers if name in ("Via", "From", "To", "Call-ID", "CSeq")]
-        head = [f"SIP/2.0 {status} Fine", *(f"{name}: {value}" for name, value in kept), "Content-Length: 0", "", ""]
-        self._send("\r\n".join(head).encode())
+        if tag is not None and request.to_tag is None:
+            kept = [(name, f"{value};tag={tag}" if name == "To" else value) for name, value in kept]
+        lines = [
+            f"SIP/2.0 {status} Fine",
+            *(f"{name}: {value}" for name, value in (*kept, *headers)),
+            *(
+                [f"Contact: <sip:{tag or 'peer'}@{PHONE}:{PORT}>"]
+                if request.method == "INVITE" and status > 100
+                else []
+            ),
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        self._send("\r\n".join([*lines, "", ""]).encode() + body)
 
     # --- what it hears ---------------------------------------------------------------------------------------
 
@@ -118,10 +138,15 @@ class Peer:
 
     async def asked(self, method: str) -> Request:
         """The next request, which is a `method`; responses before it are passed over."""
+        request = await self.asked_any()
+        assert request.method == method
+        return request
+
+    async def asked_any(self) -> Request:
+        """The next request, whatever it is; responses before it are passed over."""
         while True:
             message = await self._next()
             if isinstance(message, Request):
-                assert message.method == method
                 return message
 
     async def _next(self) -> Request | Response:

@@ -261,6 +261,13 @@ def test_an_answer_may_hold_us() -> None:
     assert agreed.send
 
 
+@pytest.mark.parametrize(("offers", "send", "receive"), [("recvonly", False, True), ("inactive", False, False)])
+def test_an_answer_gives_no_more_than_its_offer_asked_for(offers: str, send: bool, receive: bool) -> None:
+    ours = sdp.offer(attrs.evolve(US, direction=Direction[offers.upper()]))
+    agreed = sdp.accept(ours, offered(audio("0", "a=sendrecv")), US)
+    assert (agreed.send, agreed.receive) == (send, receive)
+
+
 @pytest.mark.parametrize(
     "media",
     [

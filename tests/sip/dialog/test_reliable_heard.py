@@ -130,6 +130,17 @@ def test_an_early_answer_stands_whatever_the_200_says() -> None:
         assert peer.last("ACK").body == b""
 
 
+def test_of_several_forks_the_early_session_of_the_one_that_answers_counts() -> None:
+    peer = CalledPeer()
+    invite = peer.dial()
+    for tag, body in (("ann", ANSWER), ("bob", HELD)):
+        peer.answer(invite, 183, tag=tag, body=body, headers=(CONTACT, *REQUIRED, ("RSeq", "1")))
+        assert peer.last("PRACK").to_tag == tag
+    (fact,) = peer.answer(invite, 200, tag="ann")
+    assert isinstance(fact, LegAnswered)
+    assert (fact.body, fact.early, fact.local) == (ANSWER, True, OFFER)
+
+
 def test_requests_after_the_answer_go_on_counting_from_the_pracks() -> None:
     peer = CalledPeer()
     invite = peer.dial()

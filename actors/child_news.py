@@ -104,7 +104,13 @@ class ChildNews(CallReporter):
         callbacks = self.callbacks
         if callbacks is not None and news.event in callbacks.events:
             self.notifications.child_event(
-                callbacks, news.status, at, duration_s=news.duration_s, sip_status=news.sip_status, final=final
+                callbacks,
+                news.status,
+                at,
+                duration_s=news.duration_s,
+                sip_status=news.sip_status,
+                final=final,
+                recording=news.recording,
             )
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import structlog
 from ..store.records import WebhookTarget
 from ..transport.webhook import CallSession, Purpose, Reply
 from ..twiml.params import CallStatus, status_parameters
+from ..twiml.steps import Parameters
 from .call_identity import ChildCallbacks, Identity
 from .call_state import CallState
 from .mailbox import ActorGone, MailboxFull, Ref
@@ -72,6 +73,7 @@ class Notifications:
         duration_s: float,
         sip_status: int | None,
         final: bool,
+        recording: Parameters = (),
     ) -> None:
         """A status callback of a dialled call."""
         params = status_parameters(
@@ -80,6 +82,7 @@ class Notifications:
             sequence=self._sequence,
             duration_s=duration_s if final else None,
             sip_response_code=sip_status if final else None,
+            recording=recording,
         )
         self._sequence += 1
         self.tell(callbacks.url, callbacks.method, params, purpose="status-callback", final=final)

@@ -6,7 +6,7 @@ import attrs
 
 from .forking_steps import Dialled, How
 from .params import begun_seconds, header_parameters
-from .recording import RecordingFacts, whole_seconds
+from .recording import RecordingFacts, recording_parameters
 from .steps import HungUp, Parameters, Performed
 
 
@@ -41,11 +41,7 @@ def dial_parameters(result: Dialled, child: ChildFacts | None, recording: Record
             parameters.append(("DialSipResponseCode", str(result.sip_status)))
         parameters += header_parameters(child.headers, prefix="DialSipHeader_", user_to_user=False)
     if recording is not None and result.recorded_s is not None:
-        parameters += [
-            ("RecordingUrl", recording.url),
-            ("RecordingSid", recording.sid),
-            ("RecordingDuration", whole_seconds(result.recorded_s)),
-        ]
+        parameters += recording_parameters(recording, result.recorded_s)
     return tuple(parameters)
 
 

@@ -266,6 +266,15 @@ def whole_seconds(duration_s: float) -> str:
     return str(max(round(duration_s), 1 if duration_s > 0 else 0))
 
 
+def recording_parameters(facts: RecordingFacts, duration_s: float) -> Parameters:
+    """What requests say of a recording that can be fetched."""
+    return (
+        ("RecordingUrl", facts.url),
+        ("RecordingSid", facts.sid),
+        ("RecordingDuration", whole_seconds(duration_s)),
+    )
+
+
 def record_parameters(result: Recorded, facts: RecordingFacts) -> Parameters:
     """What the action request says. Of a recording that does not exist there is no URL and no SID."""
     parameters: list[tuple[str, str]] = []

@@ -20,6 +20,7 @@ from ...store.records import WebhookTarget
 from ...transport.flow import Flow
 from ...twiml.nouns import CallEvent, Method
 from ...twiml.params import CallStatus
+from ...twiml.steps import Parameters
 from ..mailbox import Reply
 from .call_requests import ProgramRequest
 from .lifecycle import Down
@@ -88,6 +89,8 @@ class TellChildStatus:
     status: CallStatus
     sip_status: int | None = None
     duration_s: float = 0.0
+    recording: Parameters = ()
+    """What is said of the recording that was made of it."""
 
 
 @attrs.frozen

@@ -126,6 +126,8 @@ class _Session:
     ringback: str | None = None
     """Id of the ringback that plays."""
     recording: DialRecording = attrs.field(init=False)
+    last_word: tuple[int, to_child.TellChildStatus] | None = None
+    """How the callee's call ended; it is told when the recording of it is written."""
     result: Dialled | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -291,14 +293,7 @@ class _Session:
             case ReleaseLeg():
                 log.info("a leg goes its own way", leg=step.leg)
             case ChildChanged():
-                if step.event == "completed" and step.child in self.children:
-                    self._give_back(self.children[step.child])
-                await self._to_child(
-                    step.child,
-                    to_child.TellChildStatus(
-                        event=step.event, status=step.status, sip_status=step.sip_status, duration_s=step.duration_s
-                    ),
-                )
+                await self._child_changed(step)
             case PlayRingback():
                 await self._ring(step.country)
             case StopRingback():
@@ -349,6 +344,17 @@ class _Session:
             return self.core.unreachable(number, now, sip_status=found.sip_status)
         child.branches = found
         return self.core.located(number, found, now)
+
+    async def _child_changed(self, step: ChildChanged) -> None:
+        if step.event == "completed" and step.child in self.children:
+            self._give_back(self.children[step.child])
+        told = to_child.TellChildStatus(
+            event=step.event, status=step.status, sip_status=step.sip_status, duration_s=step.duration_s
+        )
+        if step.event == "completed" and step.status == "completed" and self.recording.under_way:
+            self.last_word = (step.child, told)
+        else:
+            await self._to_child(step.child, told)
 
     async def _start_leg(self, step: StartLeg) -> None:
         path = path_of(step.contact)
@@ -434,6 +440,9 @@ class _Session:
     # --- the end ---------------------------------------------------------------------------------------------
 
     async def _end(self, *, left: bool) -> Performed | HungUp:
+        if self.last_word is not None:
+            callee, told = self.last_word
+            await self._to_child(callee, attrs.evolve(told, recording=self.recording.kept))
         for number in self.children:
             await self._to_child(number, to_child.FinishChild())
         if self.result is None:

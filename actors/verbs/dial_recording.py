@@ -9,7 +9,8 @@ import attrs
 from ...media.events import Record, RecordingDone, StopRecording, Track
 from ...twiml.forking_steps import StartRecording
 from ...twiml.params import rfc2822
-from ...twiml.recording import RecordingFacts
+from ...twiml.recording import RecordingFacts, recording_parameters
+from ...twiml.steps import Parameters
 from ...twiml.verbs import Dial
 from ..recordings import keep_recording, tell_recording
 from .stage import Stage
@@ -31,16 +32,25 @@ class DialRecording:
     verb: Dial
     facts: RecordingFacts | None = None
     """Of the recording, once it is begun."""
+    kept: Parameters = ()
+    """What requests say of the recording, once it is a file that can be fetched."""
+    _step: StartRecording | None = None
+    _over: bool = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is begun, and what becomes of it not known yet."""
+        return self.facts is not None and not self._over
 
     async def start(self, step: StartRecording) -> None:
-        services = self.stage.services
+        services, self._step = self.stage.services, step
         sid = services.ids.sid("RE")
         self.facts = RecordingFacts(
             sid=sid, url=services.settings.recording_url(sid), started=rfc2822(services.now_utc())
         )
         draft = services.recordings.draft(sid)
         await self.stage.tell(Record(sid, draft, TRACKS[step.track, step.channels], trim=step.trim))
-        self._tell(self.facts, "in-progress", step.channels, None)
+        self._tell(self.facts, step, "in-progress", None)
 
     async def stop(self) -> bool:
         """Whether there is a recording that can be stopped; `RecordingDone` follows then."""
@@ -55,17 +65,20 @@ class DialRecording:
     async def written(self, fact: RecordingDone) -> bool:
         """Keep the file of our recording, or discard it; whether it is kept."""
         services = self.stage.services
-        assert self.facts is not None, "asked by `concerns`"
-        channels = 2 if "dual" in self.verb.record else 1
+        step, facts = self._step, self.facts
+        assert facts is not None, "asked by `concerns`"
+        assert step is not None, "it made the facts"
+        self._over = True
         if fact.error is not None or fact.kept_s <= 0:
             services.recordings.discard(fact.id)
-            self._tell(self.facts, "absent", channels, 0.0)
+            self._tell(facts, step, "absent", 0.0)
             return False
         await keep_recording(services, self.stage.identity, fact.id, fact.kept_s)
-        self._tell(self.facts, "completed", channels, fact.duration_s)
+        self.kept = recording_parameters(facts, fact.duration_s)
+        self._tell(facts, step, "completed", fact.duration_s)
         return True
 
-    def _tell(self, facts: RecordingFacts, status: str, channels: int, duration_s: float | None) -> None:
+    def _tell(self, facts: RecordingFacts, step: StartRecording, status: str, duration_s: float | None) -> None:
         tell_recording(
             self.stage.notifications,
             self.verb,
@@ -73,6 +86,6 @@ class DialRecording:
             status,
             duration_s,
             source="DialVerb",
-            track=self.verb.recording_track,
-            channels=channels,
+            track=step.track,
+            channels=step.channels,
         )

@@ -128,7 +128,7 @@ class Router(Actor[NetworkInput]):
 
     def _malformed(self, message: Malformed) -> None:
         log.info("malformed message", source=str(message.flow), error=str(message.error), status=message.error.status)
-        response = None if message.answered else respond_to_malformed(message.error)
+        response = None if message.answered else respond_to_malformed(message.error, self._own_headers)
         if response is not None:
             self._send(response, message.flow)
 
@@ -141,9 +141,11 @@ class Router(Actor[NetworkInput]):
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """Answer statelessly: every copy of the request gets the same answer, and no task is started."""
-        self._send(respond(request, status, reason, headers=headers), flow)
+        self._send(respond(request, status, reason, headers=(*headers, *self._own_headers)), flow)
+
+    @property
+    def _own_headers(self) -> tuple[tuple[str, str], ...]:
+        return (("Server", self.server_header),) if self.server_header else ()
 
     def _send(self, response: Response, flow: Flow) -> None:
-        if self.server_header:
-            response = response.with_headers(response.headers.with_("Server", self.server_header))
         self.courier.respond(SendResponse(response, flow))

@@ -8,6 +8,7 @@ from typing import Final
 from .address import NameAddr
 from .errors import SipError
 from .fields import CSeq
+from .grammar import LWS
 from .headers import Headers
 from .ids import stateless_tag
 from .message import Request, Response, carry_views
@@ -65,7 +66,7 @@ def respond(
     a dialog (12.1.1); Timestamp into a 100. A To without a tag gets `to_tag`, or one that is the same for every
     copy of the request (8.2.7), except in a 100.
     """
-    given = request.headers
+    given = request.headers  # whose values are stripped already
     lines = [("Via", value) for value in given.all("via")]
     if 100 < status < 300 and request.method in _DIALOG_METHODS:
         lines += [("Record-Route", value) for value in given.all("record-route")]
@@ -75,11 +76,11 @@ def respond(
     lines += [("CSeq", value) for value in given.all("cseq")]
     if status == 100:
         lines += [("Timestamp", value) for value in given.all("timestamp")]
-    lines += headers
+    lines += [(name, value.strip(LWS)) for name, value in headers]
     if content_type is not None:
         lines.append(("Content-Type", content_type))
     lines.append(("Content-Length", str(len(body))))
-    made = Response(status, reason_phrase(status) if reason is None else reason, Headers(lines), body)
+    made = Response(status, reason_phrase(status) if reason is None else reason, Headers.from_lines(tuple(lines)), body)
     carry_views(made, request, "vias", "from_", "call_id", "cseq")
     return made
 

@@ -97,7 +97,7 @@ class Headers:
     """
 
     lines: tuple[tuple[str, str], ...]
-    _index: dict[str, list[str]] | None
+    _index: dict[str, tuple[str, ...]] | None
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         object.__setattr__(self, "lines", tuple((name, value.strip(LWS)) for name, value in items))
@@ -111,28 +111,25 @@ class Headers:
         object.__setattr__(headers, "_index", None)
         return headers
 
-    def _by_key(self) -> dict[str, list[str]]:
+    def _by_key(self) -> dict[str, tuple[str, ...]]:
         index = self._index
         if index is None:
             index = {}
             known = _KEYS
             for name, value in self.lines:
                 key = known.get(name) or key_of(name)
-                if key in index:
-                    index[key].append(value)
-                else:
-                    index[key] = [value]
+                index[key] = (*index[key], value) if key in index else (value,)
             object.__setattr__(self, "_index", index)
         return index
 
     def get(self, name: str) -> str | None:
         """The value of the first line of that name; `None` when there is none."""
-        values = self._by_key().get(_KEYS.get(name) or key_of(name))
+        values = (self._index or self._by_key()).get(_KEYS.get(name) or key_of(name))
         return None if values is None else values[0]
 
     def all(self, name: str) -> tuple[str, ...]:
         """The value of each line of that name."""
-        return tuple(self._by_key().get(_KEYS.get(name) or key_of(name), ()))
+        return (self._index or self._by_key()).get(_KEYS.get(name) or key_of(name), ())
 
     def split(self, name: str) -> tuple[str, ...]:
         """The comma-separated values of all lines of that name; an empty line has none, an empty value stays "".
@@ -179,6 +176,15 @@ class Headers:
                 lines.append((name, value.strip(LWS)))
                 placed = True
         return Headers.from_lines(tuple(lines))
+
+    def with_first(self, name: str, value: str) -> Headers:
+        """The same with another value in the first line of that name, whose spelling stays. There must be one."""
+        key, index = key_of(name), self._by_key()
+        at = next(at for at, line in enumerate(self.lines) if key_of(line[0]) == key)
+        value = value.strip(LWS)
+        headers = Headers.from_lines((*self.lines[:at], (self.lines[at][0], value), *self.lines[at + 1 :]))
+        object.__setattr__(headers, "_index", {**index, key: (value, *index[key][1:])})
+        return headers
 
     def appended(self, name: str, value: str) -> Headers:
         """The same with one more line at the end."""

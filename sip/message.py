@@ -50,7 +50,8 @@ class Message:
     @lazy
     def vias(self) -> tuple[Via, ...]:
         """All Vias, topmost first; at least one."""
-        vias = tuple(via for line in self.headers.all("via") for via in parse_vias(line))
+        lines = self.headers.all("via")
+        vias = tuple(parse_vias(lines[0]) if len(lines) == 1 else [via for line in lines for via in parse_vias(line)])
         if not vias:
             raise MissingHeader("Via")
         return vias
@@ -260,12 +261,17 @@ class Message:
     def _one_or_none(self, name: str) -> str | None:
         """The value of a header that may occur once only (RFC 3261 7.3.1)."""
         lines = self.headers.all(name)
+        if not lines:
+            return None
         if len(lines) > 1:
             raise BadHeader(name, ", ".join(lines))
-        return lines[0] if lines else None
+        return lines[0]
 
     def _addresses(self, name: str) -> tuple[NameAddr, ...]:
-        return tuple(address for line in self.headers.all(name) for address in parse_addresses(line, name))
+        lines = self.headers.all(name)
+        if len(lines) == 1:
+            return tuple(parse_addresses(lines[0], name))
+        return tuple([address for line in lines for address in parse_addresses(line, name)])
 
 
 def carry_views(made: Message, source: Message, *names: str) -> None:

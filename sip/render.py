@@ -35,11 +35,13 @@ def render(message: Request | Response) -> bytes:
         lines.append(f"{name}: {value}")
     if not has_length:
         lines.append(f"Content-Length: {length}")
-    for line in lines:
-        if "\r" in line or "\n" in line:
-            raise CannotRender(f"line break in {shorten(line)!r}")
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if text.count("\r") != breaks or text.count("\n") != breaks:
+        line = next(line for line in lines if "\r" in line or "\n" in line)
+        raise CannotRender(f"line break in {shorten(line)!r}")
     try:
-        head = encode("\r\n".join(lines))
+        head = encode(text)
     except UnicodeEncodeError:
         raise CannotRender("text that stands for no bytes") from None
     return head + b"\r\n\r\n" + message.body

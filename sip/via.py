@@ -15,6 +15,8 @@ from .params import NO_PARAMS, Params
 from .uri import format_hostport, host_key, parse_host
 
 MAGIC_COOKIE: Final = "z9hG4bK"
+_COOKIE_KEY: Final = MAGIC_COOKIE.lower()
+_DEFAULT_PORTS: Final = {"TLS": 5061, "TLS-SCTP": 5061, "WSS": 443, "WS": 80}
 
 # via-parm      = sent-protocol LWS sent-by *( SEMI via-params )
 # sent-protocol = protocol-name SLASH protocol-version SLASH transport        SLASH = SWS "/" SWS
@@ -64,7 +66,7 @@ class Via:
     def has_cookie(self) -> bool:
         """Whether the branch is unique as RFC 3261 8.1.1.7 says. The bare cookie is not: it tells nothing apart."""
         branch = self.branch
-        return branch is not None and len(branch) > len(MAGIC_COOKIE) and branch[:7].lower() == MAGIC_COOKIE.lower()
+        return branch is not None and is_unique(branch)
 
     @property
     def received(self) -> str | None:
@@ -97,12 +99,21 @@ class Via:
         `received` is written when it says more than the sent-by, or when `rport` was asked for; what the sender
         wrote there itself is overwritten.
         """
-        params = self.params.without("received")
-        if self.wants_rport:
-            params = params.with_("rport", str(port)).with_("received", host)
-        elif _address_key(host) != _address_key(self.host):
-            params = params.with_("received", host)
-        return self if params.lines == self.params.lines else attrs.evolve(self, params=params)
+        asked = False
+        lines: list[tuple[str, str | None]] = []
+        for line in self.params.lines:
+            name = line[0].lower()
+            if name == "rport":
+                asked = True
+                lines.append((line[0], str(port)))
+            elif name != "received":
+                lines.append(line)
+        if asked or _address_key(host) != _address_key(self.host):
+            lines.append(("received", host))
+        params = tuple(lines)
+        if params == self.params.lines:
+            return self
+        return Via(self.transport, self.host, self.port, Params(params), self.protocol)
 
     @property
     def sent_by(self) -> str:
@@ -117,9 +128,14 @@ class Via:
         return f"{self.protocol}/{self.transport} {self.sent_by}{self.params}"
 
 
+def is_unique(branch: str) -> bool:
+    """Whether a branch begins with the magic cookie, and goes on."""
+    return len(branch) > len(MAGIC_COOKIE) and branch[:7].lower() == _COOKIE_KEY
+
+
 def default_port(transport: str) -> int:
     """5061 for TLS, 443 and 80 for WebSocket (RFC 7118 section 4.2), else 5060."""
-    return {"TLS": 5061, "TLS-SCTP": 5061, "WSS": 443, "WS": 80}.get(transport.upper(), 5060)
+    return _DEFAULT_PORTS.get(transport.upper(), 5060)
 
 
 def parse_vias(text: str) -> list[Via]:

@@ -6,7 +6,6 @@ import attrs
 
 from ..sip.errors import EmptyMessage, SipError
 from ..sip.grammar import split_commas
-from ..sip.headers import Headers, key_of
 from ..sip.message import Request, Response
 from ..sip.parse import Limits, parse_datagram
 from ..sip.salvage import head_of
@@ -67,12 +66,8 @@ def stamp(request: Request, remote: Address) -> Request:
     stamped = _stamped(via, remote)
     if stamped is via:
         return request
-    lines = list(request.headers.lines)
-    for at, (name, value) in enumerate(lines):
-        if key_of(name) == "via":
-            lines[at] = (name, _with_first(value, stamped))
-            break
-    made = request.with_headers(Headers.from_lines(tuple(lines)))
+    headers = request.headers
+    made = request.with_headers(headers.with_first("Via", _with_first(headers.all("via")[0], stamped)))
     made.__dict__["vias"] = (stamped, *request.vias[1:])  # as the lines now say
     return made
 

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from ..message import Request, Response
+from ..via import is_unique
 
 ClientKey: TypeAlias = tuple[str, str]
 """Branch of ours, method."""
@@ -28,12 +29,21 @@ def server_key(request: Request, method: str | None = None) -> ServerKey:
     RFC 2543 like a missing one. There an ACK's To tag is that of our response, not of the INVITE, and is left out:
     Call-ID, CSeq and From tag already tell one INVITE from another.
     """
+    if method is not None:
+        return _server_key(request, method)
+    # A message does not change, and is asked for its transaction at each station of its way.
+    known: ServerKey | None = request.__dict__.get("server_key")
+    if known is None:
+        known = request.__dict__["server_key"] = _server_key(request, request.method)
+    return known
+
+
+def _server_key(request: Request, wanted: str) -> ServerKey:
     via = request.via
-    wanted = method or request.method
     if wanted == "ACK":
         wanted = "INVITE"
     branch = via.branch
-    if branch is not None and via.has_cookie:
+    if branch is not None and is_unique(branch):
         # 7.3.1: a parameter's value is case-insensitive, and an old proxy may have made use of that.
         return (branch.lower(), wanted, *via.sent_by_key())
     return (

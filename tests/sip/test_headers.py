@@ -65,3 +65,11 @@ def test_equality_is_about_meaning_not_spelling() -> None:
     assert hash(Headers([("v", "a")])) == hash(Headers([("Via", "a")]))
     assert Headers([("Via", "a"), ("To", "b")]) != Headers([("To", "b"), ("Via", "a")])
     assert Headers([("Via", "a")]) != Headers([("Via", "A")])
+
+
+def test_another_value_in_the_first_line_keeps_spelling_order_and_later_lines() -> None:
+    headers = Headers([("v", "one"), ("To", "x"), ("Via", "two")])
+    changed = headers.with_first("Via", " three ")
+    assert changed.lines == (("v", "three"), ("To", "x"), ("Via", "two"))
+    assert changed.all("via") == ("three", "two")
+    assert headers.all("via") == ("one", "two")

@@ -18,6 +18,7 @@ from ..actors.messages.events import (
     QualityMeasured,
     RecordingReady,
     Registered,
+    Unregistered,
     VerbStarted,
 )
 from ..sip.message import Request, Response
@@ -94,6 +95,8 @@ def described(event: object) -> str:
     match event:
         case Registered():
             return f"{event.aor} is reached at {event.contact} for {event.expires_s} s"
+        case Unregistered():
+            return f"{event.aor} is not reached at {event.contact} any more ({event.reason})"
         case CallStarted():
             child = f", for {event.parent_call_sid}" if event.parent_call_sid else ""
             return f"call {event.call_sid} from {event.from_} to {event.to}{child}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import attrs
@@ -15,7 +15,7 @@ from ..media.sources import Clip
 from ..sip.message import Response
 from ..testing.listen import match
 from ..testing.phone import Phone, PhoneCall
-from ..testing.registering import NoAnswer
+from ..testing.registering import NoAnswer, Registration
 from ..testing.speech import tone
 from .demo_app import MELODY, PRESSED, PROGRESS, DemoApp
 from .demo_narrator import Narrator, Verdict
@@ -100,14 +100,14 @@ class Story:
         """All of it, judged. `ends` brings the CallEnded of the server."""
         calls: dict[str, PhoneCall] = {}
         try:
-            for phone in (self.alice, self.bob):
-                await self._register(phone)
+            lines = [await self._register(phone) for phone in (self.alice, self.bob)]
             alice = calls["alice"] = await self._call()
             bob = calls["bob"] = await self._connect(alice)
             await self._talk(alice, bob)
             await self._press("alice", alice, "bob", bob)
             await self._press("bob", bob, "alice", alice)
             await self._end(alice, bob, ends)
+            await self._leave(lines)
         except Stuck as stuck:
             self.verdict.expect(stuck.what, False, stuck.why)
         self.heard = {name: call.heard() for name, call in calls.items()}
@@ -117,13 +117,21 @@ class Story:
             "every request to the application is signed", not self.app.complaints, "; ".join(self.app.complaints)
         )
 
-    async def _register(self, phone: Phone) -> None:
+    async def _register(self, phone: Phone) -> Registration:
         line = await within(
             f"{phone.name} registers",
             lambda: phone.register(self.domain, username=phone.name, password=self.password, via=self.server),
         )
         statuses = [response.status for response in line.responses]
         self.verdict.expect(f"{phone.name} registers with digest (407, then 200)", statuses == [407, 200], statuses)
+        return line
+
+    async def _leave(self, lines: Sequence[Registration]) -> None:
+        """The phones unregister, so that nobody calls them any more."""
+        for line in lines:
+            await within(f"{line.username} unregisters", line.end)
+        left = [contact for line in lines for contact in line.bindings]
+        self.verdict.expect("both unregister", not left, left)
 
     async def _call(self) -> PhoneCall:
         """Alice calls the application, hears its melody, and presses the keys that it asks for."""

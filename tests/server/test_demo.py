@@ -90,7 +90,7 @@ def stage(tmp_path: Path) -> Stage:
 async def test_the_demo_goes_as_it_should(autojump_clock: MockClock, stage: Stage) -> None:
     assert await stage.run() == 0
     assert stage.failed == []
-    assert sum(line.startswith("  ok ") for line in stage.printed) == 18
+    assert sum(line.startswith("  ok ") for line in stage.printed) == 19
     assert "The demo went as it should." in stage.printed
     assert {path.name for path in stage.sounds.iterdir()} == {"alice.wav", "bob.wav"}
 
@@ -112,6 +112,9 @@ async def test_the_ladder_shows_both_legs_in_the_order_of_events(autojump_clock:
         "server <-- bob 200 OK (INVITE)",
         "server --> bob 200 OK (BYE)",
         "alice --> server 200 OK (BYE)",
+        "alice --> server REGISTER sip:demo.sip.offhook.test",
+        "server <-- bob REGISTER sip:demo.sip.offhook.test",
+        "server --> bob 200 OK (REGISTER)",
     ):
         assert step in ladder, step
 
@@ -210,6 +213,7 @@ async def test_a_server_that_stays_takes_phones_by_the_settings_that_are_printed
                     where, username=user, password=PASSWORD, via=f"sip:{where}", transport=transport, expires=60
                 )
                 assert line.status == 200
+                assert len(line.bindings) == 1  # the phones of the demo have gone
             call = await mine.call(f"sip:bob@{where}", username="alice", password=PASSWORD)
             ringing = await other.called()
             assert await ringing.pick_up()

@@ -26,9 +26,13 @@ from offhook.testing.speech import FakeSpeech
 from offhook.transport import webhook_errors
 from offhook.transport.trio_network import TrioNetwork
 from offhook.transport.webhook_options import POLICIES, READERS
-from offhook.twiml import verbs
+from offhook.twiml import dial_status, support, verbs
 from offhook.twiml.attributes import SCHEMA
+from offhook.twiml.dial_result import ChildFacts, dial_parameters
+from offhook.twiml.forking_steps import Dialled, How
 from offhook.twiml.nodes import Node, shape
+from offhook.twiml.parse import parse
+from offhook.twiml.recording import RecordingFacts
 from offhook.twiml.support import CARRIED_OUT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -264,7 +268,7 @@ def test_every_connection_override_is_documented() -> None:
 
 
 def test_every_verb_that_is_carried_out_has_its_attributes_and_codes() -> None:
-    page = sections(DOCS / "twiml.md")
+    page = sections(DOCS / "twiml.md") | {"Dial": sections(DOCS / "dial.md")["Attributes"]}
     for verb in CARRIED_OUT - {verbs.PlayAudio, verbs.ErrorNotice}:
         form = shape(verb)
         known: Mapping[str, list[str]] = table(page[verb.element()])
@@ -286,6 +290,44 @@ def default_of(verb: type[Node], field: str) -> str:
             return f"`{' '.join(several)}`"
         case _:
             return ""
+
+
+def test_every_attribute_of_a_dialled_party_is_documented() -> None:
+    documented = {name for row in rows(sections(DOCS / "dial.md")["Nouns"]) for name in re.findall(r"`(\w+)`", row[0])}
+    known = {name for noun in support.NOUNS_CARRIED_OUT for name in shape(noun).attributes}
+    assert documented == known
+
+
+def test_every_outcome_of_a_dial_is_documented() -> None:
+    """Each row of the table from SIP status to DialCallStatus, and whether it raises 32011."""
+    told = [row for row in rows(sections(DOCS / "dial.md")["Outcomes"]) if re.match(r"\d{3}(,|$)", row[0])]
+    documented = {row[0]: (row[1].strip("`"), row[2] == "32011") for row in told}
+    expected: dict[str, tuple[str, bool]] = {}
+    for status in dial_status.MEANINGS:
+        rung = dial_status.meaning(status, dial_status.Heard.RINGING)
+        unheard = dial_status.meaning(status, dial_status.Heard.NOTHING)
+        if rung == unheard:
+            expected[str(status)] = (rung.status, rung.outage)
+        else:
+            expected[f"{status}, after ringing"] = (rung.status, rung.outage)
+            expected[f"{status}, nothing has rung"] = (unheard.status, unheard.outage)
+    assert documented == expected
+
+
+def test_every_parameter_of_the_action_of_a_dial_is_documented() -> None:
+    result = Dialled(how=How.CALLEE_LEFT, status="completed", duration_s=1, sip_status=200, recorded_s=1)
+    child = ChildFacts(sid="CA1", sip=True, sip_call_id="a@b", headers=(("X-A", "1"),))
+    sent = [
+        name for name, _ in dial_parameters(result, child, RecordingFacts(sid="RE1", url="http://a/RE1", started=""))
+    ]
+    text = " ".join(row[0] for row in rows(sections(DOCS / "dial.md")["Action"]))
+    assert [name for name in sent if f"`{name.replace('_X-A', '_X-…')}`" not in text] == []
+    assert len(sent) == 10
+
+
+@pytest.mark.parametrize("block", blocks("xml"), ids=str)
+def test_every_xml_example_is_a_document_without_problems(block: Block) -> None:
+    assert parse(block.text.encode()).problems == ()
 
 
 def test_every_verb_that_is_not_carried_out_is_named() -> None:

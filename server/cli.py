@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import trio
 from cyclopts import App, CycloptsError, Parameter
 
-from .config import Config
+from .config import Config, DomainSettings, SipSettings
 from .load import load
 from .log import REDACTOR, Format, hide, set_up
 from .problems import ConfigError
@@ -48,7 +48,7 @@ def serve(config: ConfigPath = DEFAULT_CONFIG, *, log_format: LogFormat = "auto"
     Parameters
     ----------
     config
-        Configuration file.
+        Configuration file, TOML; docs/configuration.md lists its keys, and `offhook check-config` checks it.
     log_format
         Lines for people, or JSON; `auto` is for people on a terminal only.
     log_level
@@ -65,6 +65,9 @@ def serve(config: ConfigPath = DEFAULT_CONFIG, *, log_format: LogFormat = "auto"
 @app.command
 def check_config(config: ConfigPath = DEFAULT_CONFIG) -> int:
     """Check the configuration, bind nothing; prints everything that is wrong (exit 2), or a summary.
+
+    Each fault is told with file or variable, key and what would be right; `trunk[2].uris` is the key uris of the second
+    [[trunk]].
 
     Parameters
     ----------
@@ -149,7 +152,10 @@ def summary(config: Config) -> list[str]:
         callers += [f"{len(domain.ip_access_control)} networks"] if domain.ip_access_control else []
         who = " and ".join(callers) or "nobody: it has neither credentials nor ip_access_control"
         target = domain.voice_url if domain.voice_url is not None else "no voice_url: calls get 404"
-        lines.append(f"domain {config.sip.names.full(domain.name)}: {REDACTOR.text(str(target))}; callers: {who}")
+        lines.append(
+            f"domain {config.sip.names.full(domain.name)}: {REDACTOR.text(str(target))}; callers: {who}"
+            f"{phones_summary(domain, config.sip)}"
+        )
     lines += [trunk_summary(trunk) for trunk in config.trunks]
     for number in config.numbers:
         lines.append(
@@ -158,11 +164,23 @@ def summary(config: Config) -> list[str]:
     return lines
 
 
+def phones_summary(domain: DomainSettings, sip: SipSettings) -> str:
+    """Who may register with a domain, and for how long; empty where nobody is meant to."""
+    if not domain.sip_registration:
+        return ""
+    users = sum(user.registrations for user in domain.credentials)
+    if not users:
+        return "; phones: nobody can register: no credential has registrations"
+    return f"; phones: {users} users may register, for {sip.registration_min_s} to {sip.registration_max_s} s"
+
+
 def trunk_summary(trunk: TrunkSettings) -> str:
     """One line about a trunk: where it is, what it takes, what it brings."""
     facts = [", then ".join(map(str, trunk.uris))]
     facts.append(f"dials {', '.join(trunk.prefixes)}" if trunk.prefixes else "dials nothing: it has no prefixes")
-    facts += ["takes emergency calls"] if trunk.emergency else []
+    if trunk.emergency:
+        whose = "" if trunk.caller_id else " (no caller_id: only of users who are numbers of ours)"
+        facts.append(f"takes emergency calls{whose}")
     facts += ["registers"] if trunk.register else []
     facts += [f"at most {trunk.max_calls} calls"] if trunk.max_calls is not None else []
     facts += [f"at most {trunk.calls_per_s:g} calls a second"] if trunk.calls_per_s is not None else []

@@ -198,6 +198,8 @@ def unknown_section(key: str) -> str:
     for name, cls in SECTIONS.items():
         if key in keys_of(cls).values():
             return f"no such table; {key} belongs into [{name}]"
+    if key in SHOWN:
+        return f"no such table here; write {SHOWN[key]}"
     return f"no such table{suggest(key, [*SECTIONS, *TOP_ARRAYS])}"
 
 
@@ -206,8 +208,10 @@ def unknown_key(key: str, cls: type[Any]) -> str:
     near = suggest(key, keys_of(cls).values())
     if near:
         return f"no such key{near}"
-    for name, other in {**SECTIONS, **ARRAYS, **INNER}.items():
-        if key in keys_of(other).values():
+    tables = {**SECTIONS, **ARRAYS, **INNER}
+    inside = [name for name in keys_of(cls).values() if name in tables]
+    for name in (*inside, *tables):
+        if key in keys_of(tables[name]).values():
             shown = SHOWN.get(name) or (f"[[{name}]]" if name in ARRAYS else f"[{name}]")
             return f"no such key here; it belongs into {shown}"
     return f"no such key; there are: {', '.join(keys_of(cls).values())}"

@@ -92,7 +92,7 @@ def optional_user(value: object) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or re.search(r'[\x00-\x20\x7f:"\\]', value):
-        raise Wrong(value, 'a user name without blanks and any of : " \\')
+        raise Wrong(value, 'a user name in quotes, without blanks and any of : " \\')
     return value
 
 

@@ -320,14 +320,14 @@ def method(value: object) -> str:
 def username(value: object) -> str:
     """A digest user name. `:` would make it ambiguous in A1 (RFC 7616 section 3.4.2)."""
     if not isinstance(value, str) or not value or re.search(r'[\x00-\x20\x7f:"\\@]', value):
-        raise Wrong(value, 'a user name without blanks and any of : " \\ @')
+        raise Wrong(value, 'a user name in quotes, without blanks and any of : " \\ @')
     return value
 
 
 def secret(value: object) -> str:
     """A password or token; messages never repeat it."""
     if not isinstance(value, str) or not value or re.search(r"[\x00-\x1f\x7f]", value):
-        raise Wrong(value, "a text that is not empty, without control characters", show=False)
+        raise Wrong(value, "a text in quotes that is not empty, without control characters", show=False)
     return value
 
 

@@ -31,6 +31,20 @@ username = "alice"
 password = "never-shown-password"
 [[domain]]
 name = "empty"
+[[domain]]
+name = "office"
+sip_registration = true
+[[domain.credential]]
+username = "bob"
+password = "never-shown-either"
+[[domain.credential]]
+username = "fax"
+password = "never-shown-either"
+registrations = false
+[[domain]]
+name = "forgotten"
+sip_registration = true
+ip_access_control = ["10.0.0.0/8"]
 """
 
 BAD_DOCUMENT = "<Response>\n  <Say vioce='alice'>Hello</Say>\n  <Dance/>\n</Response>\n"
@@ -82,7 +96,12 @@ def test_a_good_configuration_is_summed_up_without_its_secrets(
         "domain acme.sip.example.test: http://[hidden]@127.0.0.1:9000/voice; callers: 1 users and 1 networks" in shown
     )
     assert "domain empty.sip.example.test: no voice_url: calls get 404; callers: nobody" in shown
-    for secret in ("never-shown-token", "never-shown-password", "hush-hush"):
+    assert (
+        "domain office.sip.example.test: no voice_url: calls get 404; callers: 2 users; "
+        "phones: 1 users may register, for 600 to 3600 s"
+    ) in shown
+    assert "callers: 1 networks; phones: nobody can register: no credential has registrations" in shown
+    for secret in ("never-shown-token", "never-shown-password", "never-shown-either", "hush-hush"):
         assert secret not in shown
     assert not (tmp_path / "offhook-data").exists()
 

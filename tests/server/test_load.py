@@ -114,6 +114,10 @@ def test_values_of_every_kind_are_read(tmp_path: Path) -> None:
     assert config.domains[0].voice_method == "GET"
 
 
+def credential(lines: str) -> str:
+    return f"[[domain]]\nname = 'a'\n[[domain.credential]]\n{lines}"
+
+
 WRONG = [
     ("[server]\ndata_dri = 1", "server.data_dri", 'did you mean "data_dir"'),
     ("[server]\ndata_dir = 1", "server.data_dir", "a path"),
@@ -174,6 +178,19 @@ WRONG = [
         "domain[1].credential[2].username",
         "unique in its domain",
     ),
+    (credential("username = 100\npassword = 'p'"), "domain[1].credential[1].username", "a user name in quotes"),
+    (credential("username = 'x'\npassword = 100"), "domain[1].credential[1].password", "a text in quotes"),
+    (credential("username = 'x'\npassword = ''"), "domain[1].credential[1].password", "not empty"),
+    (credential("username = 'x@a'\npassword = 'p'"), "domain[1].credential[1].username", "without blanks"),
+    (credential("username = 'x'\npassword = 'p'\ncalls = 'no'"), "domain[1].credential[1].calls", "true or false"),
+    (
+        credential("username = 'x'\npassword = 'p'\nregister = true"),
+        "domain[1].credential[1].register",
+        'did you mean "registrations"',
+    ),
+    ("[[domain]]\nname = 'a'\nregistration = true", "domain[1].registration", 'did you mean "sip_registration"'),
+    ("[[domain]]\nname = 'a'\ncredentials = []", "domain[1].credentials", 'did you mean "credential"'),
+    ("[[credential]]\nusername = 'x'", "credential", "write [[domain.credential]]"),
     ("drain_s = 1", "drain_s", "belongs into [server]"),
     ("[sips]\n", "sips", 'did you mean "sip"'),
 ]

@@ -116,7 +116,18 @@ WRONG = [
         "trunk[2].uris",
         "other settings of TLS",
     ),
-    (trunk("", '["sip:gw:0"]'), "trunk[1].uris", ""),
+    (trunk("", '["sip:gw:0"]'), "trunk[1].uris", "a gateway such as"),
+    (trunk("", "[5060]"), "trunk[1].uris", "5060 should be a gateway such as"),
+    (trunk("uri = 'sip:gw'"), "trunk[1].uri", 'did you mean "uris"'),
+    (trunk("user = 'x'"), "trunk[1].user", 'did you mean "username"'),
+    (trunk("username = 100\npassword = 'x'"), "trunk[1].username", "100 should be a user name in quotes"),
+    (trunk("username = 'x'\npassword = 100"), "trunk[1].password", "should be a text in quotes"),
+    (trunk("voice_url = 'http://a/'"), "trunk[1].voice_url", "belongs into inbound = { … } of a [[trunk]]"),
+    ("[inbound]\nnetworks = []", "inbound", "write inbound = { … } of a [[trunk]]"),
+    (trunk("registration = true"), "trunk[1].registration", "no such key"),
+    (trunk("prefixes = '+1'"), "trunk[1].prefixes", "in brackets, e.g. ['+1']"),
+    (trunk("prefixes = ['0044']"), "trunk[1].prefixes", "the beginning of numbers in E.164"),
+    (trunk("prefixes = ['+1 555']"), "trunk[1].prefixes", "the beginning of numbers in E.164"),
     (trunk("", '["sip:gw", "sip:GW"]'), "trunk[1].uris", "only once"),
     (trunk("username = 'x'"), "trunk[1].password", "together with username"),
     (trunk("password = 'x'"), "trunk[1].username", "together with password"),
@@ -204,6 +215,8 @@ def test_the_summary_says_what_a_trunk_does(tmp_path: Path) -> None:
     assert "number +15550101: http://app.example.com/support" in lines
     [nothing] = [line for line in summary(given(tmp_path, trunk(""))) if line.startswith("trunk")]
     assert nothing == "trunk a: sip:gw.example.com; dials nothing: it has no prefixes"
+    [nameless] = [line for line in summary(given(tmp_path, trunk("emergency = true"))) if line.startswith("trunk")]
+    assert nameless.endswith("takes emergency calls (no caller_id: only of users who are numbers of ours)")
 
 
 def test_the_cores_get_what_the_file_says(tmp_path: Path) -> None:

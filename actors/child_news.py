@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import attrs
+import trio
 
 from ..sip.headers import Headers
 from ..store.records import CallRecord
@@ -28,6 +29,8 @@ class ChildNews(CallReporter):
     began: datetime.datetime
     record: CallRecord = attrs.field(init=False)
     ended: bool = False
+    answered_at: float | None = None
+    """Trio seconds; None: never."""
 
     def __attrs_post_init__(self) -> None:
         who = self.identity
@@ -74,6 +77,8 @@ class ChildNews(CallReporter):
     def changed(self, news: TellChildStatus) -> None:
         at, who, bus = self.services.now_utc(), self.identity, self.services.bus
         final = news.event == "completed"
+        if news.event == "answered":
+            self.answered_at = trio.current_time()
         self.record = attrs.evolve(
             self.record,
             status=news.status,
@@ -117,7 +122,8 @@ class ChildNews(CallReporter):
         """The last word; a child that was cut off without one has failed."""
         if not self.ended:
             status: CallStatus = "failed"
-            self.changed(TellChildStatus(event="completed", status=status))
+            talked_s = 0.0 if self.answered_at is None else trio.current_time() - self.answered_at
+            self.changed(TellChildStatus(event="completed", status=status, duration_s=talked_s))
         self.notifications.close()
 
     def _identify(self, identity: Identity) -> None:

@@ -8,8 +8,9 @@ written in the end, also when the server stops; a process that is killed loses w
 
 from __future__ import annotations
 
+import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -18,7 +19,7 @@ import structlog
 import trio
 
 from ..store.errors import RecordRefused, StoreError
-from ..store.records import BindingGone, BindingRecord, CallRecord, Change, RecordingRecord
+from ..store.records import BindingGone, BindingRecord, CallRecord, Change, Heartbeat, RecordingRecord
 from ..store.repository import Repository
 from .actor import Actor
 from .mailbox import Mailbox
@@ -30,6 +31,9 @@ BATCH: Final = 1000
 RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 30.0
 """A store that fails is asked again after the one, then twice as long, up to the other."""
+BEAT_S: Final = 10.0
+"""While there are calls, the store is told at least as often that they are alive: if the process is killed, that is
+where they have ended."""
 LAST_WRITES_S: Final = 5.0
 """What the store gets for the last records when the server stops."""
 
@@ -51,6 +55,10 @@ class Pending:
     """When they are to be written, in trio seconds."""
     failures: int = 0
     """Of the store, in a row."""
+    alive: set[str] = attrs.field(factory=set)
+    """SIDs of the calls that have no end yet."""
+    beat_due: float = math.inf
+    """When the store is told that they are alive, should nothing else be written before."""
 
     def take(self, most: int) -> dict[str, Change]:
         """The next batch of at most so many, which is not pending any more."""
@@ -65,11 +73,16 @@ class Pending:
 @attrs.define(eq=False)
 class Journal(Actor[Written]):
     repository: Repository
+    now_utc: Callable[[], datetime.datetime]
     pending: Pending = attrs.field(factory=Pending)
 
     # --- for everybody ---------------------------------------------------------------------------------------
 
     def write_call(self, record: CallRecord) -> None:
+        if record.ended_at is None:
+            self.pending.alive.add(record.sid)
+        else:
+            self.pending.alive.discard(record.sid)
         self._write(record.sid, record)
 
     def write_recording(self, record: RecordingRecord) -> None:
@@ -98,11 +111,11 @@ class Journal(Actor[Written]):
             self.pending.due = trio.current_time() + GATHER_S
 
     def wake_at(self) -> float:
-        return self.pending.due
+        return min(self.pending.due, self.pending.beat_due)
 
     async def wake(self, now: float) -> None:
         pending = self.pending
-        pending.due = math.inf
+        pending.due = pending.beat_due = math.inf
         try:
             await self._flush()
         except Exception as error:
@@ -115,25 +128,30 @@ class Journal(Actor[Written]):
             if pending.failures:
                 log.info("store writes again", failures=pending.failures)
             pending.failures = 0
+            if pending.alive:
+                pending.beat_due = trio.current_time() + BEAT_S
 
     async def _flush(self) -> None:
         """Write what is pending now; a change stays pending until the store has it. Raises what the store raises."""
         pending = self.pending
+        signs = (Heartbeat(self.now_utc()),) if pending.alive else ()
         left = len(pending.changes)
+        if signs and not left:
+            await self.repository.write(signs)
         while left > 0:
             # Not what comes meanwhile: that gathers until its own time, however busy we are.
             batch = pending.take(min(left, BATCH))
             left -= BATCH
             try:
-                await self._write_batch(batch)
+                await self._write_batch(batch, signs)
             except BaseException:
                 pending.put_back(batch)
                 raise
 
-    async def _write_batch(self, batch: dict[str, Change]) -> None:
+    async def _write_batch(self, batch: dict[str, Change], signs: Sequence[Heartbeat]) -> None:
         """Write a batch, of which what is written is taken out. Records that can never be written are dropped."""
         try:
-            await self.repository.write(list(batch.values()))
+            await self.repository.write([*batch.values(), *signs])
         except RecordRefused:
             for key, change in list(batch.items()):
                 try:

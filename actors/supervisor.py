@@ -173,7 +173,7 @@ async def open_tree(
 
     Raises AddressInUse or AddressUnavailable when an address cannot be bound; nothing stays bound then.
     """
-    journal = Journal(journal_mailbox(), repository)
+    journal = Journal(journal_mailbox(), repository, seams.now_utc)
     try:
         async with _open_tree(plan, seams, webhook_client, journal, bus) as tree:
             yield tree
@@ -205,7 +205,9 @@ async def _open_tree(
             )
             plane_box: Mailbox[Stop] = Mailbox("plane", 1)
             shared.start_made(plane_box, lambda: PlaneActor(plane_box, plane), policy=Policy.RESTART)
-            shared.start_made(journal.mailbox, lambda: Journal(journal.mailbox, repository, journal.pending))
+            shared.start_made(
+                journal.mailbox, lambda: Journal(journal.mailbox, repository, seams.now_utc, journal.pending)
+            )
             registrar_box = registrar_mailbox()
             herald = Herald(settings=plan.settings, now_utc=seams.now_utc, bus=bus)
             services = Services(

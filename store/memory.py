@@ -9,7 +9,7 @@ from typing import TypeVar, assert_never
 
 import attrs
 
-from .records import BindingGone, BindingRecord, CallRecord, Change, RecordingRecord
+from .records import BindingGone, BindingRecord, CallRecord, Change, Heartbeat, RecordingRecord, cut_off
 
 R = TypeVar("R")
 
@@ -22,6 +22,7 @@ class MemoryRepository:
     _calls: dict[str, CallRecord] = attrs.field(factory=dict)
     _recordings: dict[str, RecordingRecord] = attrs.field(factory=dict)
     _bindings: dict[str, BindingRecord] = attrs.field(factory=dict)
+    _alive_at: datetime.datetime | None = None
 
     async def write(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -34,6 +35,8 @@ class MemoryRepository:
                     self._bindings[change.id] = change
                 case BindingGone():
                     self._bindings.pop(change.id, None)
+                case Heartbeat():
+                    self._alive_at = change.at
                 case _:
                     assert_never(change)
 
@@ -49,10 +52,10 @@ class MemoryRepository:
         mine = (record for record in reversed(self._calls.values()) if record.account_sid == account_sid)
         return list(islice(mine, offset, offset + limit))
 
-    async def fail_unfinished_calls(self, at: datetime.datetime) -> int:
+    async def fail_unfinished_calls(self, now: datetime.datetime) -> int:
         unfinished = [record for record in self._calls.values() if record.ended_at is None]
         for record in unfinished:
-            self._calls[record.sid] = attrs.evolve(record, status="failed", ended_at=at)
+            self._calls[record.sid] = cut_off(record, self._alive_at, now)
         return len(unfinished)
 
     async def recording(self, sid: str) -> RecordingRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import TypeAlias
@@ -172,8 +173,27 @@ class BindingGone:
     id: str
 
 
-Change: TypeAlias = CallRecord | RecordingRecord | BindingRecord | BindingGone
+@attrs.frozen
+class Heartbeat:
+    """The process was alive then, and with it the calls that have no end yet."""
+
+    at: datetime.datetime
+
+
+Change: TypeAlias = CallRecord | RecordingRecord | BindingRecord | BindingGone | Heartbeat
 """What can be written. Each is absolute: of two about the same row the later counts alone."""
+
+
+def cut_off(record: CallRecord, alive_at: datetime.datetime | None, now: datetime.datetime) -> CallRecord:
+    """What becomes of a call without an end whose process was last alive at `alive_at`; None: nobody knows.
+
+    It ends there, as the time until the restart was nobody's call; never before what its own row says, nor after `now`,
+    should the wall clock have been set meanwhile.
+    """
+    own = record.answered_at or record.started_at
+    end = own if alive_at is None else max(own, min(alive_at, now))
+    talked_s = 0.0 if record.answered_at is None else (end - record.answered_at).total_seconds()
+    return attrs.evolve(record, status="failed", ended_at=end, duration_s=math.ceil(talked_s))
 
 
 def binding_id(aor: str, key: str) -> str:

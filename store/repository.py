@@ -25,8 +25,11 @@ class Repository(Protocol):
         """Newest first."""
         ...
 
-    async def fail_unfinished_calls(self, at: datetime.datetime) -> int:
-        """Calls without an end become `failed`, ended at that time; how many there were. For the start of a server."""
+    async def fail_unfinished_calls(self, now: datetime.datetime) -> int:
+        """Calls without an end become `failed`, ended at the last `Heartbeat` (`cut_off`); how many there were.
+
+        For the start of a server.
+        """
         ...
 
     async def recording(self, sid: str) -> RecordingRecord | None: ...

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Column, DateTime, Dialect, Float, Index, Integer, MetaData, SmallInteger, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-REVISION: Final = "v0001"
+REVISION: Final = "v0002"
 """The newest migration. A database that has it is opened without loading Alembic."""
 
 # What UTF-8 or PostgreSQL cannot hold: bytes of a message that are not UTF-8 (surrogates in our text), and NUL.
@@ -137,4 +137,12 @@ bindings = Table(
     Column("local_port", Integer),
     Column("remote_host", WireText),
     Column("remote_port", Integer),
+)
+
+# One row: when the process that writes here was last alive.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
 )

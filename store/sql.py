@@ -15,12 +15,12 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import attrs
 import trio
-from sqlalchemy import Connection, Delete, Engine, Insert, Select, Table, bindparam, delete, exc, select, update
+from sqlalchemy import Connection, Delete, Engine, Insert, Select, Table, bindparam, delete, exc, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .errors import RecordRefused, StoreError, StoreUnavailable
-from .records import BindingGone, BindingRecord, CallRecord, Change, RecordingRecord
-from .schema import bindings, calls, recordings
+from .records import BindingGone, BindingRecord, CallRecord, Change, Heartbeat, RecordingRecord, cut_off
+from .schema import bindings, calls, heartbeat, recordings
 from .sqlite import dispose, open_engine
 
 R = TypeVar("R", CallRecord, RecordingRecord, BindingRecord)
@@ -44,15 +44,6 @@ class RowsOf(Generic[R]):
     def of(cls, kind: type[R], table: Table) -> RowsOf[R]:
         return cls(kind, table, tuple(field.name for field in attrs.fields(kind)))
 
-    def upsert(self, dialect: str) -> Insert:
-        """Insert rows, or replace those with the same key."""
-        key = list(self.table.primary_key)
-        if dialect == "postgresql":
-            into = postgresql.insert(self.table)
-            return into.on_conflict_do_update(index_elements=key, set_=_others(self.table, into.excluded))
-        rows = sqlite.insert(self.table)
-        return rows.on_conflict_do_update(index_elements=key, set_=_others(self.table, rows.excluded))
-
     def values(self, records: Iterable[R]) -> list[dict[str, object]]:
         get = attrgetter(*self.names)
         return [dict(zip(self.names, get(record), strict=True)) for record in records]
@@ -62,6 +53,16 @@ class RowsOf(Generic[R]):
 
     def record(self, row: Sequence[Any]) -> R:
         return self.kind(**dict(zip(self.names, row, strict=True)))
+
+
+def upsert(table: Table, dialect: str) -> Insert:
+    """Insert rows, or replace those with the same key."""
+    key = list(table.primary_key)
+    if dialect == "postgresql":
+        into = postgresql.insert(table)
+        return into.on_conflict_do_update(index_elements=key, set_=_others(table, into.excluded))
+    rows = sqlite.insert(table)
+    return rows.on_conflict_do_update(index_elements=key, set_=_others(table, rows.excluded))
 
 
 def _others(table: Table, excluded: Any) -> Mapping[str, Any]:
@@ -123,16 +124,15 @@ class SqlRepository:
             ticket.done, ticket.error = True, outcome
 
     async def remove_recording(self, sid: str) -> bool:
-        return bool(await self._change(delete(recordings).where(recordings.c.sid == sid)))
+        return bool(await self._change(self._writes.execute, delete(recordings).where(recordings.c.sid == sid)))
 
-    async def fail_unfinished_calls(self, at: datetime.datetime) -> int:
-        unfinished = update(calls).where(calls.c.ended_at.is_(None))
-        return await self._change(unfinished.values(status="failed", ended_at=at))
+    async def fail_unfinished_calls(self, now: datetime.datetime) -> int:
+        return await self._change(self._writes.fail_unfinished, now)
 
-    async def _change(self, statement: Any) -> int:
-        """Execute one statement alone; the rows that it found."""
+    async def _change(self, function: Callable[[Any], int], argument: object) -> int:
+        """Write something alone; the rows that it found."""
         async with self._turn:
-            found: int = await self._finish(self._writes.execute, statement)
+            found: int = await self._finish(function, argument)
         return found
 
     async def _finish(self, function: Callable[..., object], argument: object) -> Any:
@@ -187,8 +187,9 @@ class Writes:
         self._engine = engine.execution_options(**WRITING)
         name = engine.dialect.name
         self._puts: dict[type[Change], Insert] = {
-            rows.kind: rows.upsert(name) for rows in (CALLS, RECORDINGS, BINDINGS)
+            rows.kind: upsert(rows.table, name) for rows in (CALLS, RECORDINGS, BINDINGS)
         }
+        self._beat: Insert = upsert(heartbeat, name)
         self._unbind: Delete = delete(bindings).where(bindings.c.id == bindparam("gone"))
 
     def carry_out(self, groups: list[Sequence[Change]]) -> list[StoreError | None]:
@@ -208,6 +209,13 @@ class Writes:
         with translated(), self._engine.begin() as connection:
             return connection.execute(statement).rowcount
 
+    def fail_unfinished(self, now: datetime.datetime) -> int:
+        with translated(), self._engine.begin() as connection:
+            alive_at = connection.execute(select(heartbeat.c.at)).scalar()
+            rows = connection.execute(CALLS.select().where(calls.c.ended_at.is_(None))).all()
+            self._put(connection, CALLS, [cut_off(CALLS.record(row), alive_at, now) for row in rows])
+        return len(rows)
+
     def _apply(self, connection: Connection, changes: Iterable[Change]) -> None:
         put_calls: dict[str, CallRecord] = {}
         put_recordings: dict[str, RecordingRecord] = {}
@@ -217,6 +225,8 @@ class Writes:
                 put_calls[change.sid] = change
             elif isinstance(change, RecordingRecord):
                 put_recordings[change.sid] = change
+            elif isinstance(change, Heartbeat):
+                connection.execute(self._beat, {"id": 1, "at": change.at})
             else:
                 put_bindings[change.id] = change
         self._put(connection, CALLS, put_calls.values())

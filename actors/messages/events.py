@@ -59,7 +59,10 @@ class CallEnded(CallEvent):
     """Seconds from answer to end; 0 when it never was answered."""
     sip_response_code: int | None
     cause: str
-    """Who or what ended it, in a word: `hangup`, `caller`, `crash`, `no-ack`, `shutdown` …"""
+    """Who or what ended it, in a word: `hung-up` (the far end), `cancelled` (the caller, before the answer),
+    `document-ended`, `hangup`, `rejected`, `application-error`, `max-duration`, `no-audio`, `no-ack`, `no-prack`,
+    `expired`, `lost`, `no-media`, `bad-answer`, `no-session`, `crash`, `shutdown`; `dial` for a call that a `Dial`
+    made, whose verb knows more."""
 
 
 @attrs.frozen(kw_only=True)

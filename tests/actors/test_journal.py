@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from offhook.actors.guard import open_nest
-from offhook.actors.journal import BATCH, GATHER_S, Journal, journal_mailbox
+from offhook.actors.journal import BATCH, BEAT_S, GATHER_S, Journal, journal_mailbox
 from offhook.store.errors import RecordRefused, StoreUnavailable
 from offhook.store.memory import MemoryRepository
-from offhook.store.records import BindingGone, CallRecord, Change, RecordingRecord
+from offhook.store.records import BindingGone, CallRecord, Change, Heartbeat, RecordingRecord
 
 AT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -25,6 +25,12 @@ def record(sid: str, status: str = "ringing") -> CallRecord:
     return CallRecord(
         sid=sid, account_sid="AC1", direction="inbound", from_="sip:a@b", to="sip:c@d", status=status, started_at=AT
     )
+
+
+def clock() -> Callable[[], datetime.datetime]:
+    """The wall clock that goes with virtual time; it is `AT` now."""
+    began = trio.current_time()
+    return lambda: AT + datetime.timedelta(seconds=trio.current_time() - began)
 
 
 @attrs.define(eq=False)
@@ -39,9 +45,14 @@ class TestingStore(MemoryRepository):
     """SIDs that it never takes."""
     tries: list[float] = attrs.field(factory=list)
     written: list[list[str]] = attrs.field(factory=list)
-    """SID and status of every transaction that was carried out."""
+    """SID and status of every transaction that was carried out; those with nothing but a sign of life are left out."""
+    beats: list[float] = attrs.field(factory=list)
+    """Signs of life, in seconds after `AT`."""
 
     async def write(self, changes: Sequence[Change]) -> None:
+        self.beats += [(change.at - AT).total_seconds() for change in changes if isinstance(change, Heartbeat)]
+        if all(isinstance(change, Heartbeat) for change in changes):
+            return
         self.tries.append(trio.current_time())
         await trio.sleep(self.takes_s)
         if self.errors:
@@ -55,9 +66,9 @@ class TestingStore(MemoryRepository):
 
 @asynccontextmanager
 async def running(store: MemoryRepository) -> AsyncIterator[Journal]:
-    journal = Journal(journal_mailbox(), store)
+    journal = Journal(journal_mailbox(), store, clock())
     async with open_nest("nest") as nest:
-        nest.start_made(journal.mailbox, lambda: Journal(journal.mailbox, store, journal.pending))
+        nest.start_made(journal.mailbox, lambda: Journal(journal.mailbox, store, journal.now_utc, journal.pending))
         yield journal
 
 
@@ -177,11 +188,13 @@ async def test_a_crash_of_the_task_loses_nothing(autojump_clock: MockClock) -> N
             raise RuntimeError("a bug in our own code")
 
     store = TestingStore(errors=[StoreUnavailable("full")])
-    journal = Journal(journal_mailbox(), store)
+    journal = Journal(journal_mailbox(), store, clock())
     made = iter([CrashingJournal, Journal])
     with capture_logs():
         async with open_nest("nest") as nest:
-            nest.start_made(journal.mailbox, lambda: next(made)(journal.mailbox, store, journal.pending))
+            nest.start_made(
+                journal.mailbox, lambda: next(made)(journal.mailbox, store, journal.now_utc, journal.pending)
+            )
             journal.write_call(record("CA1"))
             await trio.sleep(5)
     assert store.written == [["CA1 ringing"]]
@@ -202,9 +215,37 @@ async def test_the_last_rows_are_written_when_the_server_ends(autojump_clock: Mo
 
 async def test_rows_that_are_lost_at_the_end_are_counted(autojump_clock: MockClock) -> None:
     store = TestingStore(errors=[StoreUnavailable("full") for _ in range(100)])
-    journal = Journal(journal_mailbox(), store)
+    journal = Journal(journal_mailbox(), store, clock())
     journal.write_call(record("CA1"))
     journal.write_call(record("CA2"))
     with capture_logs() as logs:
         await journal.close()
     assert logs[-1] == {"event": "records lost", "records": 2, "log_level": "error"}
+
+
+async def test_while_there_are_calls_the_store_is_told_that_they_are_alive(autojump_clock: MockClock) -> None:
+    store = TestingStore()
+    async with running(store) as journal:
+        await trio.sleep(60)
+        assert store.beats == []
+        journal.write_call(record("CA1"))
+        await trio.sleep(25)
+        journal.write_call(record("CA2"))
+        await trio.sleep(12)
+        for sid in ("CA1", "CA2"):
+            journal.write_call(attrs.evolve(record(sid, "completed"), ended_at=AT))
+        await trio.sleep(60)
+    # With every transaction, else every ten seconds; after the last end no more.
+    expected = [60 + GATHER_S, 60 + GATHER_S + BEAT_S, 60 + GATHER_S + 2 * BEAT_S]
+    expected += [85 + GATHER_S, 85 + GATHER_S + BEAT_S]
+    assert store.beats == pytest.approx(expected)
+
+
+async def test_a_store_that_is_away_gets_the_newest_sign_of_life_when_it_is_back(autojump_clock: MockClock) -> None:
+    store = TestingStore(errors=[StoreUnavailable("away")] * 3)
+    with capture_logs():
+        async with running(store) as journal:
+            journal.write_call(record("CA1"))
+            await trio.sleep(8)
+    assert store.written == [["CA1 ringing"]]
+    assert store.beats[-1] == pytest.approx(GATHER_S + 1 + 2 + 4)

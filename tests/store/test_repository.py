@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from offhook.store.memory import MemoryRepository
-from offhook.store.records import BindingGone, BindingRecord, CallRecord, RecordingRecord, binding_id
+from offhook.store.records import BindingGone, BindingRecord, CallRecord, Heartbeat, RecordingRecord, binding_id
 from offhook.store.repository import Repository
 from offhook.store.sql import open_sqlite
 
@@ -135,8 +135,30 @@ async def test_calls_without_an_end_fail_at_the_next_start(store: Repository) ->
     later = NOON + datetime.timedelta(hours=1)
     assert await store.fail_unfinished_calls(later) == 2
     assert await store.call("CA1") == ended
-    assert await store.call("CA3") == attrs.evolve(call(3, status="failed"), ended_at=later)
+    assert await store.call("CA3") == attrs.evolve(call(3, status="failed"), ended_at=call(3).started_at)
     assert await store.fail_unfinished_calls(later) == 0
+
+
+async def test_a_call_that_was_cut_off_lasted_until_the_last_sign_of_life(store: Repository) -> None:
+    talking = attrs.evolve(call(1, status="in-progress"), started_at=NOON, answered_at=NOON + 5 * SECOND)
+    ringing = attrs.evolve(call(2), started_at=NOON)
+    newer = attrs.evolve(call(3, status="in-progress"), started_at=NOON, answered_at=NOON + 40 * SECOND)
+    alive_at = NOON + 35.5 * SECOND
+    await store.write([talking, ringing, Heartbeat(NOON), newer])
+    await store.write([Heartbeat(alive_at)])
+    assert await store.fail_unfinished_calls(NOON + datetime.timedelta(days=1)) == 3
+    assert await store.call("CA1") == attrs.evolve(talking, status="failed", ended_at=alive_at, duration_s=31)
+    assert await store.call("CA2") == attrs.evolve(ringing, status="failed", ended_at=alive_at, duration_s=0)
+    # Its row is newer than the sign of life, as when the wall clock was set back.
+    assert await store.call("CA3") == attrs.evolve(newer, status="failed", ended_at=newer.answered_at, duration_s=0)
+
+
+async def test_no_call_was_cut_off_in_the_future(store: Repository) -> None:
+    talking = attrs.evolve(call(1, status="in-progress"), started_at=NOON, answered_at=NOON)
+    now = NOON + 60 * SECOND
+    await store.write([talking, Heartbeat(NOON + datetime.timedelta(days=365))])
+    await store.fail_unfinished_calls(now)
+    assert await store.call("CA1") == attrs.evolve(talking, status="failed", ended_at=now, duration_s=60)
 
 
 async def test_bindings_are_kept_until_they_go(store: Repository) -> None:

@@ -25,7 +25,7 @@ from offhook.store.upgrade import MIGRATIONS, upgrade
 
 BROKEN = """
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "v0002", "v0001", None, None
+revision, down_revision, branch_labels, depends_on = "v0003", "v0002", None, None
 def upgrade():
     op.execute("CREATE TABLE half (a)")
     op.execute("DROP TABLE calls")
@@ -84,7 +84,7 @@ def test_opening_again_changes_nothing(path: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(path: Path, tmp_path: Path) -> None:
     migrations = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
-    (migrations / "versions" / "v0002_broken.py").write_text(BROKEN)
+    (migrations / "versions" / "v0003_broken.py").write_text(BROKEN)
     engine = make_engine(path)
     with pytest.raises(OperationalError, match="already exists"), engine.begin() as connection:
         upgrade(connection, migrations)

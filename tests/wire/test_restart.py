@@ -21,7 +21,7 @@ from offhook.actors.messages.registrar import Locate, Located, RegistrarMessage
 from offhook.server.config import Config, CredentialSettings, DomainSettings, HttpSettings, ServerSettings, SipSettings
 from offhook.server.server import DATABASE, Server, open_server
 from offhook.sip.bindings import Binding
-from offhook.store.records import CallRecord
+from offhook.store.records import CallRecord, Heartbeat
 from offhook.store.sql import open_sqlite
 from offhook.testing.phone import Phone, open_phone
 from offhook.transport.flow import Flow
@@ -159,14 +159,15 @@ async def test_calls_of_a_process_that_was_killed_have_failed(tmp_path: Path) ->
         to="b",
         status="in-progress",
         started_at=NOON,
+        answered_at=NOON,
     )
     async with open_sqlite(tmp_path / "data" / DATABASE) as store:
-        await store.write([record])
+        await store.write([record, Heartbeat(NOON + datetime.timedelta(seconds=90))])
     async with open_server(config(tmp_path, free_port())) as server:
         found = await server.repository.call("CA1")
         assert found is not None
-        assert found.status == "failed"
-        assert found.ended_at is not None
+        assert (found.status, found.duration_s) == ("failed", 90)
+        assert found.ended_at == NOON + datetime.timedelta(seconds=90)
 
 
 # --- offhook serve, killed -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command line: `offhook serve`, `check-config`, `lint`, `demo`."""
+"""The command line: `offhook serve`, `check-config`, `lint`, `demo`, `ca`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ app = App(
     result_action="return_value",
     default_parameter=Parameter(negative=()),
 )
+authority = App(name="ca", help="The certificate authority that offhook makes for itself.")
+app.command(authority)
 
 
 @app.command
@@ -128,6 +130,39 @@ async def demo(*, stay: bool = False, sip_port: int | None = None) -> int:
         return await run_demo(stay=stay, sip_port=sip_port)
     except BaseException as error:
         return explain(error)
+
+
+@authority.command
+def export(config: ConfigPath = DEFAULT_CONFIG, *, output: Path | None = None) -> int:
+    """Write the certificate of our own authority, as phones need it; it is made when there is none yet.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    output
+        File to write to; without it, standard output.
+    """
+    from .tls import own_authority  # needs the cryptography library: only this command and the server do
+
+    settings = read_config(config)
+    if settings is None:
+        return MISCONFIGURED
+    try:
+        pem = own_authority(settings)
+        if output is not None:
+            output.write_bytes(pem)
+    except ConfigError as error:
+        print(f"offhook: {error}", file=sys.stderr)
+        return MISCONFIGURED
+    except OSError as error:
+        print(f"offhook: {output}: {error.strerror}", file=sys.stderr)
+        return FAILED
+    if output is None:
+        sys.stdout.write(pem.decode())
+    elif settings.tls.certificate is not None:
+        print(f"offhook: note: {config} brings a certificate of its own, so phones need its authority instead")
+    return OK
 
 
 def read_config(path: Path) -> Config | None:

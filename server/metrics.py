@@ -127,6 +127,11 @@ class Metrics:
         """Ask this at each scrape for the changes that the store does not have yet."""
         self.unwritten.set_function(unwritten)
 
+    def watch_certificate(self, expires_in_s: Callable[[], float]) -> None:
+        """Ask this at each scrape for the life that is left to the certificate of TLS."""
+        text = "Until the certificate that TLS clients are shown ends"
+        Gauge("offhook_certificate_expires_in_seconds", text, registry=self.registry).set_function(expires_in_s)
+
     def observe(self, event: events.Event) -> None:
         """Count one event of the bus."""
         seen = self._seen.get(type(event))

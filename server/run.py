@@ -34,17 +34,18 @@ through everything that lives stops the beat, 0.1 s when many calls do. By Pytho
 
 
 async def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT (or until the server gives up); the exit status."""
+    """Serve until SIGTERM or SIGINT (or until the server gives up), take certificates anew on SIGHUP; the exit
+    status."""
     from .server import open_server  # the whole house: not needed to print a help text
 
     raise_file_limit()
     try:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with open_server(config) as server, trio.open_nursery() as nursery:
                 gc.collect()
                 gc.set_threshold(*COLLECTIONS)
                 gc.freeze()  # what is there now stays: later collections need not look at it again
-                nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope)
+                nursery.start_soon(obey, signals, server.drain, nursery.cancel_scope, server.reload)
                 await server.wait()
                 nursery.cancel_scope.cancel()
     except BaseException as error:
@@ -57,8 +58,13 @@ class ToldTwice(Exception):
     keeps what carries the BYEs of the calls running to the last of them."""
 
 
-async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope) -> None:
-    """First signal: `drain`, then cancel `done`. Second: raise `ToldTwice`, without waiting for anything."""
+async def obey(
+    signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope, reload: Callable[[], None] = lambda: None
+) -> None:
+    """First signal: `drain`, then cancel `done`. Second: raise `ToldTwice`, without waiting for anything.
+
+    SIGHUP is none of these: it calls `reload`.
+    """
 
     async def drain_and_end() -> None:
         await drain()
@@ -68,6 +74,10 @@ async def obey(signals: AsyncIterator[int], drain: Drain, done: trio.CancelScope
         draining = False
         async for number in signals:
             name = signal.Signals(number).name
+            if number == signal.SIGHUP:
+                log.info("taking certificates anew", signal=name)
+                reload()
+                continue
             if draining:
                 log.warning("ending at once", signal=name)
                 raise ToldTwice

@@ -40,13 +40,13 @@ from ..web.auth import Credentials
 from ..web.rest.recordings import RecordingMedia
 from ..web.serve import serve
 from .account import Account, open_account
+from .certificates import Certificates, open_certificates
 from .config import Config
 from .data_dir import hold
 from .log import hide, set_up_plainly
 from .metrics import Metrics
 from .recover import recover_calls, recover_recordings
 from .seed import domain_directory, house_of, number_directory, redirects_of, registered_trunks, trunks_of
-from .tls import tls_clients, tls_server
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
@@ -83,6 +83,8 @@ class Server:
     repository: Repository
     http_address: Address | None
     """Where HTTP is served, with its real port."""
+    certificates: Certificates | None
+    """Of TLS; None: it is not served."""
     _state: _State
 
     @property
@@ -120,6 +122,11 @@ class Server:
         log.info("draining", calls=len(self.calls), within_s=patience)
         return await self.tree.drain(trio.current_time() + patience)
 
+    def reload(self) -> None:
+        """Take the files of certificates anew; what SIGHUP does. Connections and calls go on."""
+        if self.certificates is not None:
+            self.certificates.ask()
+
     async def wait(self) -> None:
         """Wait until the server ends; it does so by raising, or by being cancelled."""
         await trio.sleep_forever()
@@ -156,11 +163,14 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     account = open_account(config)
     hide(account.auth_token)
     _say_account(account)
+    certificates = open_certificates(config, parts.offload)
     network = parts.network or TrioNetwork()
     files = RecordingFiles(config.server.data_dir / "recordings")
     bus, metrics, state = Bus(), Metrics(), _State()
     bus.listen(metrics.observe)
     metrics.watch(state.unwritten)
+    if certificates is not None:
+        metrics.watch_certificate(certificates.expires_in_s)
     webhooks = WebhookClient(
         network,
         sign=lambda url, params: sign(account.auth_token, url, params),
@@ -186,9 +196,10 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
                 health=state.health,
                 metrics=metrics.render,
                 recordings=media,
+                authority=certificates.authority if certificates is not None else None,
             )
             http_address = await nursery.start(serve, app, tuple(config.http.bind))
-        plan = _plan(config, account, http_address, files)
+        plan = _plan(config, account, http_address, files, certificates)
         seams = Seams(
             network=network,
             ids=parts.ids or RandomIds(),
@@ -200,7 +211,9 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
         )
         async with open_tree(plan, seams, webhooks, repository, bus) as tree:
             state.tree, state.status = tree, "ready"
-            server = Server(config, account, tree, bus, repository, http_address, state)
+            server = Server(config, account, tree, bus, repository, http_address, certificates, state)
+            if certificates is not None:
+                nursery.start_soon(certificates.run, name="certificates")
             log.info(
                 "ready",
                 udp=[str(HostPort(*a)) for a in tree.addresses.get("udp", [])],
@@ -237,7 +250,13 @@ async def _repository(config: Config, parts: Parts) -> AsyncIterator[Repository]
         yield repository
 
 
-def _plan(config: Config, account: Account, http: Address | None, files: RecordingFiles) -> Plan:
+def _plan(
+    config: Config,
+    account: Account,
+    http: Address | None,
+    files: RecordingFiles,
+    certificates: Certificates | None,
+) -> Plan:
     base = config.http.base_url(http or (config.http.bind.host, config.http.bind.port))
     settings = Settings(
         account=account.sid,
@@ -261,8 +280,8 @@ def _plan(config: Config, account: Account, http: Address | None, files: Recordi
         udp=tuple((each.host, each.port) for each in config.sip.udp),
         tcp=tuple((each.host, each.port) for each in config.sip.tcp),
         tls=tuple((each.host, each.port) for each in config.sip.tls),
-        tls_server=tls_server(config),
-        tls_clients=tls_clients(config),
+        tls_server=certificates.server if certificates is not None else None,
+        tls_clients=certificates.clients if certificates is not None else None,
         rtp_ports=PortRange(*config.media.rtp_ports),
         sip_allowed=config.dial.allowed_networks,
         recordings=files,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import structlog
 
 from ..transport.network import is_wildcard
-from ..transport.own_authority import is_of, issue, make_authority, serves
+from ..transport.own_authority import Issued, is_of, issue, lasts, make_authority, serves
 from ..transport.tls import CIPHERS, KeyPair, TlsClients, TlsPolicy, TlsProfile, TlsServer, TlsUnusable, server_context
 from .config import Config
 from .kept_files import keep, kept
@@ -58,7 +62,7 @@ def tls_clients(config: Config) -> TlsClients | None:
                 )
     clients = TlsClients(tls_policy(config), TlsProfile(config.tls.ca_file), by_host)
     try:
-        clients.check()
+        clients.take(clients.anew())
     except TlsUnusable as error:
         raise ConfigError((Problem("", str(error)),)) from error
     return clients
@@ -75,14 +79,10 @@ def own_pair(config: Config) -> KeyPair:
     """The certificate of our own authority, in `data_dir`; made, or made anew, where it is missing, about to expire
     or for other names than the configuration now says. Raises ConfigError."""
     folder = config.server.data_dir / FOLDER
-    pair, root = KeyPair(folder / "server.pem", folder / "server.key"), KeyPair(folder / "ca.pem", folder / "ca.key")
+    pair = KeyPair(folder / "server.pem", folder / "server.key")
     now, hosts = config.now_utc(), certificate_hosts(config)
-    try:
-        authority = kept(root)
-        if authority is None:
-            authority = make_authority(f"offhook at {config.sip.domain_suffix}", now)
-            keep(root, authority)
-            log.info("made a certificate authority; phones that check certificates need it", file=str(root.certificate))
+    with _explained(folder):
+        authority = _authority(config)
         issued = kept(pair)
         if (
             issued is None
@@ -92,12 +92,37 @@ def own_pair(config: Config) -> KeyPair:
             issued = issue(authority, hosts, now)
             keep(pair, issued)
             log.info("made a certificate", file=str(pair.certificate), hosts=hosts)
+    return pair
+
+
+def own_authority(config: Config) -> bytes:
+    """The certificate of our own authority in PEM; made when there is none. Raises ConfigError."""
+    with _explained(config.server.data_dir / FOLDER):
+        return _authority(config).certificate
+
+
+def _authority(config: Config) -> Issued:
+    """What is kept, while it lasts long enough to issue from; else a new one, which phones need to be given."""
+    folder = config.server.data_dir / FOLDER
+    root, now = KeyPair(folder / "ca.pem", folder / "ca.key"), config.now_utc()
+    authority = kept(root)
+    if authority is None or not lasts(authority.certificate, now):
+        authority = make_authority(f"offhook at {config.sip.domain_suffix}", now)
+        keep(root, authority)
+        log.warning("made a certificate authority; phones that check certificates need it", file=str(root.certificate))
+    return authority
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """What cannot be read, written or understood in our own folder, as a ConfigError."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError((Problem("server.data_dir", f"{error.filename or folder}: {error.strerror}"),)) from error
     except ValueError as error:
         text = f"does not hold what offhook made there ({error}); remove the folder for new certificates"
         raise ConfigError((Problem("", text, str(folder)),)) from error
-    return pair
 
 
 def certificate_hosts(config: Config) -> list[str]:

@@ -86,6 +86,11 @@ def serves(certificate: bytes, hosts: Sequence[str], now: datetime.datetime) -> 
     return fresh and names_of(found) == _listed(hosts)
 
 
+def lasts(certificate: bytes, now: datetime.datetime) -> bool:
+    """Whether a PEM certificate of an authority is good for another certificate. Raises ValueError for no PEM."""
+    return x509.load_pem_x509_certificate(certificate).not_valid_after_utc - now > 2 * RENEWED_BEFORE
+
+
 def is_of(certificate: bytes, authority: bytes) -> bool:
     """Whether the authority has issued the certificate; both PEM. Raises ValueError for no PEM."""
     issued, root = x509.load_pem_x509_certificate(certificate), x509.load_pem_x509_certificate(authority)

@@ -6,7 +6,7 @@ import ssl
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -66,6 +66,9 @@ class TlsProfile:
     """False: whoever answers is believed. For laboratories."""
 
 
+Contexts: TypeAlias = dict[TlsProfile, ssl.SSLContext]
+
+
 @attrs.define(eq=False)
 class TlsServer:
     """Our side of accepted connections. `context` may be replaced at any time: new connections take the new one."""
@@ -82,7 +85,7 @@ class TlsClients:
     usual: TlsProfile = TlsProfile()
     by_host: Mapping[str, TlsProfile] = attrs.field(factory=dict)
     """Of gateways with settings of their own; keys in lower case."""
-    _contexts: dict[TlsProfile, ssl.SSLContext] = attrs.field(factory=dict, init=False)
+    _contexts: Contexts = attrs.field(factory=dict, init=False)
 
     def profile(self, host: str) -> TlsProfile:
         return self.by_host.get(host.lower(), self.usual)
@@ -94,10 +97,13 @@ class TlsClients:
             made = self._contexts[profile] = client_context(profile, self.policy)
         return made
 
-    def check(self) -> None:
-        """Make every context now, so that a bad file is told at the start. Raises TlsUnusable."""
-        for profile in (self.usual, *self.by_host.values()):
-            self.context(profile)
+    def anew(self) -> Contexts:
+        """Every context, made from the files as they are now. Raises TlsUnusable."""
+        return {profile: client_context(profile, self.policy) for profile in (self.usual, *self.by_host.values())}
+
+    def take(self, contexts: Contexts) -> None:
+        """Use these for connections from now on."""
+        self._contexts = contexts
 
 
 def server_context(pair: KeyPair, policy: TlsPolicy) -> ssl.SSLContext:

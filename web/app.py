@@ -20,6 +20,7 @@ from .rest.recordings import RecordingMedia
 log = structlog.get_logger(__name__)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PEM_TYPE = "application/x-pem-file"
 NO_STORE = {"Cache-Control": "no-store"}
 MESSAGES = {400: (20400, "Bad request"), 503: (20503, "Service unavailable")}
 
@@ -45,10 +46,12 @@ def make_app(
     health: Callable[[], Health],
     metrics: Callable[[], bytes],
     recordings: RecordingMedia,
+    authority: Callable[[], bytes | None] | None = None,
 ) -> Starlette:
     """`exposed`: others than this machine can reach us, so /metrics asks for `credentials`; recordings always do.
 
-    /healthz never does: load balancers have none, and it tells nothing about calls.
+    /healthz never does: load balancers have none, and it tells nothing about calls. Neither does /ca.pem, the
+    certificate of our `authority`: phones fetch it themselves, and every TLS client is shown it anyway.
     """
 
     async def healthz(request: Request) -> Response:
@@ -62,11 +65,19 @@ def make_app(
             credentials.check(request)
         return Response(metrics(), 200, {**NO_STORE, "Content-Type": METRICS_TYPE})
 
+    async def ca_pem(request: Request) -> Response:
+        pem = None if authority is None else authority()
+        if pem is None:
+            raise not_found(request)
+        named = {"Content-Disposition": 'attachment; filename="offhook-ca.pem"'}
+        return Response(pem, 200, {**NO_STORE, **named}, media_type=PEM_TYPE)
+
     media = "/2010-04-01/Accounts/{account_sid}/Recordings/{name}"
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/metrics", prometheus),
+            Route("/ca.pem", ca_pem),
             Route(media, recordings.get),
         ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_bug},

@@ -199,6 +199,32 @@ async def test_the_second_signal_ends_at_once(autojump_clock: object) -> None:
     assert run.explain(caught.value) == 0
 
 
+async def test_a_sighup_reloads_and_ends_nothing(autojump_clock: object) -> None:
+    send, signals = trio.open_memory_channel[int](3)
+    reloads: list[int] = []
+
+    async def drain() -> None:
+        assert reloads == [1, 1]
+
+    with trio.CancelScope() as done:
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            send.send_nowait(number)
+        await run.obey(signals, drain, done, lambda: reloads.append(1))
+    assert done.cancelled_caught
+
+
+def test_the_certificate_of_our_authority_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, output = tmp_path / "offhook.toml", tmp_path / "ca.pem"
+    config.write_text(GOOD)
+    assert cli.main(["ca", "export", "--config", str(config)]) == 0
+    pem = capsys.readouterr().out
+    assert pem.startswith("-----BEGIN CERTIFICATE-----")
+    assert cli.main(["ca", "export", "--config", str(config), "--output", str(output)]) == 0
+    assert output.read_text() == pem
+    assert cli.main(["ca", "export", "--config", str(config), "--output", str(tmp_path / "none" / "ca.pem")]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_one_clear_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     error = BaseExceptionGroup("", [BaseExceptionGroup("", [AddressInUse("UDP", ("127.0.0.1", 5060))])])
     assert run.explain(error) == 1

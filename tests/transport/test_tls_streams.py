@@ -311,7 +311,7 @@ def test_a_certificate_or_key_that_cannot_be_used_is_named(tmp_path: Path) -> No
     with pytest.raises(TlsUnusable, match="NO-SUCH-CIPHER"):
         server_context(good, TlsPolicy(ciphers=("NO-SUCH-CIPHER",)))
     with pytest.raises(TlsUnusable, match=r"rubbish\.pem"):
-        TlsClients(usual=TlsProfile(ca_file=tmp_path / "rubbish.pem")).check()
+        TlsClients(usual=TlsProfile(ca_file=tmp_path / "rubbish.pem")).anew()
 
 
 def old(tmp_path: Path, newest: ssl.TLSVersion) -> ssl.SSLContext:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 import trio
 
@@ -31,7 +32,7 @@ SECURE = ("ECDHE-RSA-AES128-GCM-SHA256", "AES256-SHA")
 
 
 @asynccontextmanager
-async def server(tmp_path: Path, tls: TlsSettings | None = None) -> AsyncIterator[Server]:
+async def server(tmp_path: Path, tls: TlsSettings | None = None, *, http: bool = False) -> AsyncIterator[Server]:
     config = Config(
         server=ServerSettings(data_dir=tmp_path / "data", drain_s=0),
         account=AccountSettings(sid=ACCOUNT, auth_token="token of these tests"),
@@ -40,7 +41,7 @@ async def server(tmp_path: Path, tls: TlsSettings | None = None) -> AsyncIterato
         http=HttpSettings(bind="127.0.0.1:0"),
         domains=(DomainSettings(name="acme", ip_access_control=("127.0.0.0/8",)),),
     )
-    async with open_server(config, Parts(http=False)) as running:
+    async with open_server(config, Parts(http=http)) as running:
         yield running
 
 
@@ -123,3 +124,27 @@ async def test_a_request_over_tls_is_answered_on_its_connection(tmp_path: Path) 
         await trio.aclose_forcefully(stream)
     assert answer.startswith(b"SIP/2.0 200 ")
     assert b"Via: SIP/2.0/TLS 127.0.0.1:5061" in answer
+
+
+async def test_phones_fetch_the_authority_that_the_handshake_needs(tmp_path: Path) -> None:
+    async with server(tmp_path, http=True) as running:
+        assert running.http_address is not None
+        host, port = running.http_address
+        async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
+            answer = await client.get("/ca.pem")
+            metrics = (await client.get("/metrics")).text
+        assert answer.status_code == 200
+        assert answer.content == (tmp_path / "data" / "tls" / "ca.pem").read_bytes()
+        assert re.search(r"^offhook_certificate_expires_in_seconds 3\.\d+e\+07$", metrics, re.MULTILINE)
+
+
+async def test_a_certificate_of_the_operators_leaves_no_authority_to_fetch(tmp_path: Path) -> None:
+    async with server(tmp_path):
+        pass
+    folder = tmp_path / "data" / "tls"
+    given = TlsSettings(certificate=folder / "server.pem", private_key=folder / "server.key")
+    async with server(tmp_path, given, http=True) as running:
+        assert running.http_address is not None
+        host, port = running.http_address
+        async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
+            assert (await client.get("/ca.pem")).status_code == 404

@@ -262,6 +262,7 @@ class ChildCall(Actor[ChildInput]):
         await leg.actor.order(
             Invite(
                 target=order.target,
+                hop=order.hop,
                 from_=order.from_,
                 to=order.to,
                 body=described.sdp,

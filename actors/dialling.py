@@ -128,7 +128,7 @@ class Dialling:
             auth=auth,
             secure=way.secure,
         )
-        return Contact(uri=way.hop, way=path)
+        return Contact(uri=way.uri, way=path)
 
     async def _registered(self, way: RegisteredUser, headers: tuple[tuple[str, str], ...]) -> Branches | Nowhere:
         host = self.house.names.full(way.domain)

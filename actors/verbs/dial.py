@@ -24,6 +24,7 @@ from ...sip.uri import Uri
 from ...twiml.caller_id import Caller
 from ...twiml.dial_result import ChildFacts, dial_parameters, outcome
 from ...twiml.dial_targets import Plan, plan
+from ...twiml.errors import CannotExecute
 from ...twiml.forking import Forking, Verdict
 from ...twiml.forking_steps import (
     AnswerCaller,
@@ -49,9 +50,10 @@ from ...twiml.forking_steps import (
     Unbridge,
     Warn,
 )
+from ...twiml.nouns import Sip
 from ...twiml.numbers import Kind, party
 from ...twiml.redirection import NotFollowed, follow
-from ...twiml.steps import Ending, HungUp, Performed
+from ...twiml.steps import Ending, Failed, HungUp, Performed
 from ...twiml.targets import Target
 from ...twiml.verbs import Dial
 from ..call_identity import ChildCallbacks
@@ -80,11 +82,14 @@ DEFAULT_TONE: Final = "us"
 log = structlog.get_logger(__name__)
 
 
-async def dial(stage: Stage, verb: Dial) -> Performed | HungUp:
+async def dial(stage: Stage, verb: Dial) -> Performed | HungUp | Failed:
     """Call others, connect one of them; ends when the core says so."""
     services, who = stage.services, stage.identity
     caller = Caller(from_=who.from_, to=who.to, kind=Kind.NUMBER if who.trunk is not None else party(who.from_).kind)
-    planned = plan(verb, caller, services.dialling.house, who.domain_name)
+    try:
+        planned = plan(verb, caller, services.dialling.house, who.domain_name)
+    except CannotExecute as error:
+        return Failed(code=error.code, detail=error.message)
     for alert in planned.alerts:
         stage.alert(alert.code, alert.detail)
     return await _Session(stage, verb, planned).run()
@@ -361,7 +366,7 @@ class _Session:
         child = self.children[step.child]
         target = self.planned.targets[step.child]
         assert isinstance(target, Target), "legs are started for targets only"
-        child.tried.append(step.contact.uri)
+        child.tried.append(step.contact.uri if path.trunk is not None else path.hop)
         self.legs[step.leg] = _Leg(step.child, step.contact, sent_at=trio.current_time())
         caller = target.caller
         await self._to_child(
@@ -461,7 +466,7 @@ class _Session:
         leg = self.legs.get(result.leg) if result.leg is not None else None
         return ChildFacts(
             sid=child.sid,
-            sip=isinstance(target, Target) and not target.is_number,
+            sip=isinstance(target, Target) and isinstance(target.noun, Sip),
             sip_call_id=leg.call_id if leg is not None else None,
             headers=tuple(leg.headers) if leg is not None else (),
         )

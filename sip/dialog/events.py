@@ -142,6 +142,9 @@ class Invite:
     routes: tuple[NameAddr, ...] = ()
     """Preset route set (8.1.2), such as an outbound proxy or a Path."""
 
+    hop: Uri | None = None
+    """Where it is sent when there is neither `via` nor a route; None: to where `target` says."""
+
 
 @attrs.frozen
 class CancelInvite:

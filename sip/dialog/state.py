@@ -54,6 +54,9 @@ class Dialog:
     fallback: Hop
     """Where to send when `target` is no address that can be sent to."""
 
+    way: Hop | None = None
+    """Where `target` is reached when it was given to us as another place than its URI says; None: where that says."""
+
     offers: OfferAnswer = attrs.field(factory=OfferAnswer)
     allow: frozenset[str] = frozenset()
     """The methods that the other side takes, as far as it has said."""
@@ -96,7 +99,7 @@ class Dialog:
         """What a first INVITE is made of: a dialog that has no remote tag yet (8.1.1). Raises `UnsupportedScheme`."""
         # 19.1.5: a URI's headers and method are about the request, and no part of the Request-URI.
         target = command.target.without_headers().without_params("method")
-        first = command.routes[0].uri if command.routes else target
+        first = command.routes[0].uri if command.routes else command.hop or target
         return cls(
             config,
             ids,
@@ -110,6 +113,7 @@ class Dialog:
             None,
             command.via,
             hop_of(first),
+            None if command.hop is None else hop_of(command.hop),
         )
 
     @property
@@ -127,6 +131,7 @@ class Dialog:
             self,
             remote=response.to,
             target=self.target if contact is None else contact.uri,
+            way=self.way if contact is None else None,
             route_set=tuple(reversed(response.record_routes)),
             # Each fork counts the requests it gets for itself, on from the INVITE.
             local_cseq=response.cseq.number,
@@ -145,7 +150,7 @@ class Dialog:
         """Take a new remote target from a re-INVITE, an UPDATE or a 2xx to it (12.2); the route set never changes."""
         contact = message.contact
         if contact is not None:
-            self.target = contact.uri
+            self.target, self.way = contact.uri, None
         if "allow" in message.headers:
             self.allow = frozenset(message.allow)
 
@@ -206,6 +211,8 @@ class Dialog:
 
     def _hop(self, uri: Uri, routes: tuple[NameAddr, ...]) -> Hop:
         """As `next_hop` has it, from what the request is made of; the fallback when the other side's URI is no use."""
+        if self.way is not None and not routes:
+            return self.way
         loose = bool(routes) and routes[0].is_loose
         try:
             return hop_of(routes[0].uri if loose else uri, secure=uri.scheme == "sips" and not loose)

@@ -77,6 +77,19 @@ def test_preset_routes_and_a_kept_path_lead_the_invite() -> None:
     assert invite.via.transport == "TCP"
 
 
+def test_a_hop_of_its_own_says_where_the_target_is_until_the_callee_names_its_contact() -> None:
+    peer = CalledPeer()
+    invite = peer.dial(target=Uri.parse("sip:bob@callee.test"), hop=Uri.parse("sip:bob@callee.test;transport=tcp"))
+    (sent,) = [output for output in peer.out if isinstance(output, SendRequest)]
+    assert invite.request_uri == "sip:bob@callee.test"
+    assert (sent.hop.transport, invite.via.transport) == ("TCP", "TCP")
+    peer.answer(invite, 200, body=ANSWER)
+    peer.out.clear()
+    peer.tell(Bye())
+    (bye,) = [output for output in peer.out if isinstance(output, SendRequest)]
+    assert (bye.hop.transport, bye.request.via.transport) == ("UDP", "UDP")
+
+
 def test_progress_is_reported_and_100_apart_from_it() -> None:
     peer = CalledPeer()
     invite = peer.dial()

@@ -224,11 +224,11 @@ class Courier:
         if not flow.reliable:
             return host, flow.local[1]
         family = family_of(flow.local[0])
-        bound = self._bound(flow.transport)
+        bound = self.bound(flow.transport)
         listening = next((port for each, port in bound if family_of(each) == family), None)
         return host, listening if listening is not None else flow.local[1]
 
-    def _bound(self, transport: str) -> list[Address]:
+    def bound(self, transport: str) -> list[Address]:
         """Where we listen for streams of `transport`."""
         return [address for kind, address in self._streams if kind == transport]
 
@@ -240,7 +240,7 @@ class Courier:
     def contact_for(self, hop: Hop, user: str = "") -> NameAddr:
         """Our Contact in a dialog that we begin towards `hop`."""
         remote = hop.host if is_numeric(hop.host) else None
-        candidates = [each.local for each in self._udp] if hop.transport == "UDP" else self._bound(hop.transport)
+        candidates = [each.local for each in self._udp] if hop.transport == "UDP" else self.bound(hop.transport)
         family = family_of(remote) if remote is not None else None
         bound = next((each for each in candidates if family is None or family_of(each[0]) == family), None)
         if bound is None:

@@ -58,9 +58,9 @@ class Handset:
             await self.media.send(Tap(self._ring, Track.INBOUND))
         return self._described
 
-    async def offer_anew(self) -> bytes:
-        """A later offer of ours."""
-        described: LocalDescription = await self.media.ask(MakeOffer, WITHIN_S)
+    async def offer_anew(self, *, new_key: bool = False) -> bytes:
+        """A later offer of ours; under another SRTP key when asked for."""
+        described: LocalDescription = await self.media.ask(lambda reply: MakeOffer(reply, new_key), WITHIN_S)
         return described.sdp
 
     async def settle(self, answer: bytes) -> None:

@@ -57,7 +57,7 @@ from .handset import Handset
 from .ids import CountingIds
 from .ladder import Seen
 from .phone_call import PhoneCall
-from .phone_line import PhoneBoard, bound
+from .phone_line import PhoneBoard, PhoneTls, bound
 from .registering import Exchange, Registration
 
 __all__ = ["Phone", "PhoneCall", "Seen", "open_phone"]
@@ -85,6 +85,8 @@ class Phone:
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     rings: bool = True
     """Whether it takes calls; otherwise it is busy."""
+    secure: bool = False
+    """Whether its media is encrypted (SRTP), in calls it makes and takes; otherwise it is clear."""
     _count: int = 0
     _incoming: deque[PhoneCall] = attrs.field(factory=deque)
     _came: trio.Event = attrs.field(factory=trio.Event)
@@ -133,7 +135,13 @@ class Phone:
 
     @property
     def policy(self) -> MediaPolicy:
-        return MediaPolicy(bind_host=self.host, advertised_host=self.host, codecs=self.codecs, silent_after_s=None)
+        return MediaPolicy(
+            bind_host=self.host,
+            advertised_host=self.host,
+            codecs=self.codecs,
+            silent_after_s=None,
+            secure=self.secure,
+        )
 
     async def call(
         self,
@@ -193,10 +201,10 @@ class Phone:
         The user registered is `user`, else `username`, else the phone's name. `params` goes behind the Contact
         (`;q=0.5`); a `contact` of your own replaces it whole, and an empty one only asks for the bindings.
         """
-        tcp = ";transport=tcp" if transport.lower() == "tcp" else ""
+        over = f";transport={transport.lower()}" if transport.lower() != "udp" else ""
         uri = Uri.parse(f"sip:{domain}")
-        proxy = Uri.parse(f"{via}{tcp}") if via is not None else None
-        hop = hop_of(proxy if proxy is not None else Uri.parse(f"sip:{domain}{tcp}"))
+        proxy = Uri.parse(f"{via}{over}") if via is not None else None
+        hop = hop_of(proxy if proxy is not None else Uri.parse(f"sip:{domain}{over}"))
         name = user or username or self.name
         registration = Registration(
             exchange=Exchange(self.courier, self.registry, self.linger, self.timers),
@@ -229,11 +237,14 @@ async def open_phone(
     timers: Timers | None = None,
     codecs: tuple[str, ...] = ("PCMU", "PCMA"),
     rtp_ports: str = RTP_PORTS,
+    tls: PhoneTls | None = None,
+    secure: bool = False,
     watch: Callable[[Seen], None] = lambda seen: None,
 ) -> AsyncIterator[Phone]:
-    """A phone that listens on UDP and TCP at `host`; everything of it ends with the block.
+    """A phone that listens on UDP and TCP at `host`, and on TLS one port above when it is given its settings.
 
-    `watch` is told of every message that comes or goes.
+    Everything of it ends with the block. `secure`: its media is encrypted. `watch` is told of every message that
+    comes or goes.
     """
     media_ids = media_ids or RandomMediaIds()
     registry = Registry()
@@ -251,11 +262,15 @@ async def open_phone(
 
     board: Mailbox[NetworkInput] = Mailbox(f"{name}'s board", 4096)
     async with trio.open_nursery() as nursery:
-        connections = Connections(network, board.ref.send)
+        connections = Connections(network, board.ref.send, tls=None if tls is None else tls.clients)
         await nursery.start(connections.run)
-        courier = Courier(network, connections, Resolver(network), nursery)
+        spoken = ("UDP", "TCP") if tls is None else ("UDP", "TCP", "TLS")
+        courier = Courier(network, connections, Resolver(network, spoken), nursery)
         courier.watch = lambda message, flow: note(True, message)
-        async with bound(network, host, port) as (udp, tcp), open_nest(name) as nest:
+        async with (
+            bound(network, host, port, secured=tls is not None) as (udp, tcp, tls_listener),
+            open_nest(name) as nest,
+        ):
             linger_box: Mailbox[LingerMessage] = Mailbox(f"{name}'s linger", 1024)
             linger = Linger(linger_box, courier, registry, Held())
             nest.start(linger)
@@ -268,8 +283,11 @@ async def open_phone(
             nest.start(PlaneActor(plane_box, plane))
             nest.start(UdpListener(listener_mailbox("udp", udp.local), udp, board.ref, courier))
             nest.start(StreamListener(listener_mailbox("tcp", tcp.local), tcp, StreamTransport(connections), courier))
+            if tls is not None and tls_listener is not None:
+                secured = StreamTransport(connections, tls.server)
+                nest.start(StreamListener(listener_mailbox("tls", tls_listener.local), tls_listener, secured, courier))
             nest.start(PhoneBoard(board, registry, courier, f"{name}'s phone", note, take))
-            while not courier.listening:
+            while not courier.listening or (tls is not None and not courier.bound("TLS")):
                 await trio.lowlevel.checkpoint()
             phone = Phone(
                 name,
@@ -285,6 +303,7 @@ async def open_phone(
                 timers or Timers(),
                 ladder,
                 codecs,
+                secure=secure,
             )
             phones.append(phone)
             yield phone

@@ -91,9 +91,12 @@ class PhoneCall:
         await self._order(CancelInvite())
         await self._over.wait()
 
-    async def reoffer(self, edit: Callable[[bytes], bytes]) -> LegFact:
-        """Offer anew, after `edit` has changed our description (to hold, say); the answer or the refusal."""
-        described = await self.handset.offer_anew()
+    async def reoffer(self, edit: Callable[[bytes], bytes], *, new_key: bool = False) -> LegFact:
+        """Offer anew, after `edit` has changed our description (to hold, say); the answer or the refusal.
+
+        `new_key`: under another SRTP key, as many phones do each time.
+        """
+        described = await self.handset.offer_anew(new_key=new_key)
         self._settled = trio.Event()
         await self._order(Offer(edit(described)))
         await self._settled.wait()

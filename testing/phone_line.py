@@ -14,6 +14,7 @@ from ..sip.message import Request, Response
 from ..transport.errors import AddressInUse
 from ..transport.flow import Received
 from ..transport.network import Listener, Network
+from ..transport.tls import TlsClients, TlsServer
 from ..transport.udp import UdpTransport
 
 BIND_TRIES: Final = 10
@@ -39,15 +40,33 @@ class PhoneBoard(Router):
             self.answer(request, received.flow, 486)
 
 
+@attrs.frozen
+class PhoneTls:
+    """What a phone that speaks TLS shows and demands."""
+
+    server: TlsServer
+    clients: TlsClients
+
+
 @asynccontextmanager
-async def bound(network: Network, host: str, port: int) -> AsyncIterator[tuple[UdpTransport, Listener]]:
-    """The sockets a phone listens on, of one port. They outlive its calls, which say BYE when they are cut off."""
+async def bound(
+    network: Network, host: str, port: int, *, secured: bool = False
+) -> AsyncIterator[tuple[UdpTransport, Listener, Listener | None]]:
+    """The sockets a phone listens on: UDP and TCP of one port, and where it is `secured` TLS one port above.
+
+    They outlive its calls, which say BYE when they are cut off.
+    """
     udp, tcp = await _bind(network, host, port)
+    tls: Listener | None = None
     try:
-        yield udp, tcp
+        if secured:
+            tls = await network.listen_tcp((host, port + 1 if port else 0))
+        yield udp, tcp, tls
     finally:
         udp.socket.close()
         await trio.aclose_forcefully(tcp)
+        if tls is not None:
+            await trio.aclose_forcefully(tls)
 
 
 async def _bind(network: Network, host: str, port: int) -> tuple[UdpTransport, Listener]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -268,6 +268,7 @@ async def world(
     speech: Speech | None = None,
     others: dict[str, str] | None = None,
     addresses: tuple[str, ...] = (),
+    phone_settings: Mapping[str, Any] | None = None,
     **domain: object,
 ) -> AsyncIterator[World]:
     """A server at 10.0.0.1, a phone at 10.0.0.2, the application at 10.0.0.3. Use with `autojump_clock`."""
@@ -281,7 +282,7 @@ async def world(
         web.serving(network.host(WEB), (WEB, 80)),
         open_server(config, parts) as server,
         server.events(capacity=100_000) as events,
-        phone_at(network, PHONE, "alice", timers=timers, codecs=codecs) as phone,
+        phone_at(network, PHONE, "alice", timers=timers, codecs=codecs, **(phone_settings or {})) as phone,
     ):
         if conditions is not None:
             network.conditions = conditions

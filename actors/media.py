@@ -64,11 +64,18 @@ class _Negotiation:
     """Our offer that is not answered yet."""
     offered_text: bytes = b""
     """As it was sent."""
-    keys: Keys | None = None
-    """Those in force; None before the first exchange, and while the media is clear."""
+    agreed: Agreed | None = None
+    """What is in force; None before the first exchange."""
+
+    @property
+    def keys(self) -> Keys | None:
+        """Those in force; None before the first exchange, and while the media is clear."""
+        return None if self.agreed is None else self.agreed.keys
 
     def answer(self, theirs: SessionDescription) -> tuple[bytes, Agreed]:
         """Our answer to the peer's offer. Raises MediaError, and then nothing has changed."""
+        if self.agreed is not None and sdp.switches_off(theirs):
+            return self._switch_off(theirs, self.agreed)
         local = self.local
         description, agreed = sdp.answer(theirs, local)
         if need_new_key(self.keys, agreed.keys):
@@ -78,8 +85,17 @@ class _Negotiation:
             # Another description of the same session counts one up, the same one does not (RFC 3264 section 8).
             local = local.renewed()
             description, agreed = sdp.answer(theirs, local)
-        self.local, self.said, self.offered, self.keys = local, description, None, agreed.keys
+        self.local, self.said, self.offered, self.agreed = local, description, None, agreed
         return sdp.render(description), agreed
+
+    def _switch_off(self, theirs: SessionDescription, agreed: Agreed) -> tuple[bytes, Agreed]:
+        """A session may lose its audio and get it back (RFC 3264 sections 8.2, 8.1): a hold, in what it comes to."""
+        description = sdp.answer_switched_off(theirs, self.local)
+        if description != self.said:
+            self.local = self.local.renewed()
+            description = sdp.answer_switched_off(theirs, self.local)
+        self.said, self.offered, self.agreed = description, None, attrs.evolve(agreed, send=False, receive=False)
+        return sdp.render(description), self.agreed
 
     def offer(self, new_key: bool = False) -> bytes:
         """Our offer: the first one, or another for a re-INVITE without one."""
@@ -101,9 +117,12 @@ class _Negotiation:
             offered = sdp.parse(offer)
         if offered is None:
             raise LegNotOpen("an answer came, but no offer of ours is open")
-        agreed = sdp.accept(offered, sdp.parse(answer), self.local)
-        self.keys = agreed.keys
-        return agreed
+        answered = sdp.parse(answer)
+        if self.agreed is not None and sdp.switches_off(offered):
+            self.agreed = attrs.evolve(self.agreed, send=False, receive=False)
+        else:
+            self.agreed = sdp.accept(offered, answered, self.local)
+        return self.agreed
 
 
 class Listener(Protocol):

@@ -241,7 +241,10 @@ class FeedOverflowed:
 
 @attrs.frozen
 class MediaSilent:
-    """No packet has arrived for that long although the peer was to send; told once for each silence."""
+    """No packet has arrived for that long although both were to speak; told once for each silence.
+
+    A peer that holds the session (`sendonly`, `c=0.0.0.0`) may send music or nothing at all, for as long as it likes.
+    """
 
     for_s: float
 

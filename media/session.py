@@ -70,7 +70,10 @@ class MediaSession:
     _srtp: Srtp | None = attrs.field(default=None, init=False)
     """None: the media is clear."""
     _silent_since: float = attrs.field(default=math.inf, init=False)
-    """When the last packet came; infinity while none is to be expected, or the silence has been told."""
+    """When the last packet came; infinity while none may come, or the silence has been told.
+
+    Who holds us need not send anything: silence counts while both may speak.
+    """
     _hearer: MediaSession | None = attrs.field(default=None, init=False)
     """The coupled session whose peer hears ours."""
 
@@ -137,7 +140,7 @@ class MediaSession:
             return NOTHING
         listening, speaking = self._listening, self._speaking
         listening.step(now)
-        if now - self._silent_since >= self.silent_after_s:
+        if now - self._silent_since >= self.silent_after_s and agreed.send:
             self.events.append(MediaSilent(now - self._silent_since))
             self._silent_since = math.inf
         outgoing = speaking.step(now)
@@ -210,7 +213,7 @@ class MediaSession:
         if not agreed.receive:
             self._listening.fall_silent()
             self._silent_since = math.inf
-        elif before is None or not before.receive:
+        elif before is None or not (before.receive and before.send):
             self._silent_since = now
 
     def _protect(self, keys: Keys | None, now: float) -> None:

@@ -2,7 +2,18 @@
 
 from .crypto import Crypto, Keys, Suite
 from .model import Attribute, Bandwidth, Codec, Connection, Direction, Media, Origin, SessionDescription, Timing
-from .negotiate import Address, Agreed, LocalMedia, Policy, accept, answer, check, offer
+from .negotiate import (
+    Address,
+    Agreed,
+    LocalMedia,
+    Policy,
+    accept,
+    answer,
+    answer_switched_off,
+    check,
+    offer,
+    switches_off,
+)
 from .parse import parse
 from .render import render
 
@@ -25,8 +36,10 @@ __all__ = [
     "Timing",
     "accept",
     "answer",
+    "answer_switched_off",
     "check",
     "offer",
     "parse",
     "render",
+    "switches_off",
 ]

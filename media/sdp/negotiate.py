@@ -27,7 +27,18 @@ from .crypto import Crypto, Keys
 from .model import Attribute, Codec, Connection, Direction, Media, Origin, SessionDescription
 from .securing import PLAIN, SECURE, choose, line_of_ours, paired, settled
 
-__all__ = ["Address", "Agreed", "LocalMedia", "Policy", "accept", "answer", "check", "offer"]
+__all__ = [
+    "Address",
+    "Agreed",
+    "LocalMedia",
+    "Policy",
+    "accept",
+    "answer",
+    "answer_switched_off",
+    "check",
+    "offer",
+    "switches_off",
+]
 
 Address: TypeAlias = tuple[str, int]
 
@@ -147,6 +158,17 @@ def answer(offered: SessionDescription, local: LocalMedia) -> tuple[SessionDescr
 def check(offered: SessionDescription, policy: Policy = Policy(), laws: tuple[Law, ...] = (PCMU, PCMA)) -> None:
     """Raise OfferRefused where `answer` would: before there is anything to answer with."""
     _agree_on_any(offered, laws, Direction.SENDRECV, policy)
+
+
+def switches_off(described: SessionDescription) -> bool:
+    """Whether there is audio in a description and all of it is off (port 0, RFC 3264 section 8.2)."""
+    ports = [media.port for media in described.media if media.kind == "audio"]
+    return bool(ports) and not any(ports)
+
+
+def answer_switched_off(offered: SessionDescription, local: LocalMedia) -> SessionDescription:
+    """Our answer to an offer that switches a session's audio off: every stream keeps its place, and none is on."""
+    return _description(local, tuple(_disabled(media) for media in offered.media))
 
 
 def accept(offered: SessionDescription, answered: SessionDescription, local: LocalMedia) -> Agreed:

@@ -34,7 +34,7 @@ from offhook.actors.messages.media import (
     Uncouple,
 )
 from offhook.media import rtp, sdp
-from offhook.media.errors import NoCommonCodec, SdpError
+from offhook.media.errors import NoAudioStream, NoCommonCodec, SdpError
 from offhook.media.frames import FRAME_BYTES
 from offhook.media.g711 import PCMA, PCMU, Law
 from offhook.media.sources import Clip, Reader, Silence
@@ -114,6 +114,27 @@ async def test_the_old_hold_by_the_zero_address_stops_the_stream(autojump_clock:
         phone.drain()
         await trio.sleep(1)
         assert phone.drain() == []
+
+
+async def test_audio_that_is_switched_off_stops_and_comes_back(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_phone(house)
+        with pytest.raises(NoAudioStream):  # a call does not begin so
+            await media.prepare(phone.describe(port=0))
+        first = await media.prepare(phone.describe())
+        await phone.receive(2)
+        off = await media.reoffer(phone.describe(port=0))
+        assert (off.media[0].port, off.origin.version) == (0, first.origin.version + 1)
+        assert await media.reoffer(phone.describe(port=0)) == off
+        # A refresh of the session repeats what was agreed.
+        await media.settle(phone.describe(port=0), sdp.render(off))
+        await trio.sleep(0.1)
+        phone.drain()
+        await trio.sleep(1)
+        assert phone.drain() == []
+        back = await media.reoffer(phone.describe())
+        assert (port_of(back), back.origin.version) == (port_of(first), off.origin.version + 1)
+        assert await phone.receive(5)
 
 
 async def test_an_offer_that_changes_nothing_gets_the_same_answer(autojump_clock: MockClock) -> None:

@@ -448,7 +448,7 @@ def test_a_clock_that_is_faster_than_ours_loses_no_packet_in_ten_minutes() -> No
     swap=st.floats(0, 0.3),
     keys=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_the_network_does_no_number_goes_out_twice_and_no_packet_either(
     seed: int, loss: float, copies: float, swap: float, keys: bool
 ) -> None:
@@ -491,7 +491,7 @@ def test_whatever_the_network_does_no_number_goes_out_twice_and_no_packet_either
     ),
     event_type=st.sampled_from([101, None]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_datagram_makes_a_bridge_raise_or_send_a_number_twice(
     datagrams: list[tuple[bool, int, int, int, int, bytes, bool]], event_type: int | None
 ) -> None:

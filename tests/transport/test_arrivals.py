@@ -174,7 +174,7 @@ def test_only_the_beginning_of_malformed_bytes_is_kept() -> None:
     assert isinstance(arrival.error, SipError)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=300), cut=st.integers(0, 400), put=st.binary(max_size=8))
 def test_no_bytes_raise(data: bytes, cut: int, put: bytes) -> None:
     whole = options(via="SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;rport")

@@ -37,7 +37,7 @@ def test_what_is_no_single_host_is_never_allowed(host: str) -> None:
         check_allowed(host, EVERYWHERE)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.one_of(st.text(max_size=30), st.ip_addresses().map(str)))
 def test_no_text_raises(host: str) -> None:
     assert is_allowed(host, EVERYWHERE) in (True, False)

@@ -258,7 +258,7 @@ INPUTS = st.lists(
 )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(
     TARGETS,
     st.booleans(),

@@ -350,3 +350,12 @@ def test_negotiation_raises_nothing_but_its_own_errors(lines: list[str], secure:
             assert sdp.accept(offer, described, US).send == agreed.receive
     with contextlib.suppress(errors.BadAnswer):
         sdp.accept(sdp.offer(SECURED if secure else US), offer, US)
+
+
+def test_audio_that_is_switched_off_keeps_its_place_in_the_answer() -> None:
+    theirs = offered("m=video 5000 RTP/AVP 99\n", audio(port=0))
+    assert sdp.switches_off(theirs)
+    ours = sdp.answer_switched_off(theirs, US)
+    assert [(media.kind, media.port) for media in ours.media] == [("video", 0), ("audio", 0)]
+    assert not sdp.switches_off(offered(audio(port=0), audio()))
+    assert not sdp.switches_off(offered("m=video 0 RTP/AVP 99\n"))

@@ -193,7 +193,7 @@ class Driven:
                 raise AssertionError("what lingers wakes for ever")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(CALLED, STEPS, BODIES, ASKED)
 def test_a_called_leg_survives_any_input(
     start: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], body: bytes | None, headers: HeaderItems
@@ -206,7 +206,7 @@ def test_a_called_leg_survives_any_input(
     driven.finish()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(CALLING, STEPS, BODIES)
 def test_a_calling_leg_survives_any_input(
     start: list[tuple[Any, ...]], steps: list[tuple[Any, ...]], body: bytes | None

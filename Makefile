@@ -10,7 +10,7 @@ TEST_PACKAGES := sip-tester baresip-core espeak-ng sox
 BENCH_PACKAGES := sip-tester kamailio rtpengine-daemon gcc python3-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench lock build clean
+.PHONY: help venv demo test load talk check format bench lock build clean
 
 help: ## show this
 	@echo "offhook: make TARGET"
@@ -25,6 +25,14 @@ demo: venv ## make calls without a phone: server, web application and two script
 test: venv ## run all tests (ARGS="tests/sip -k digest" for some)
 	@tools/packages $(TEST_PACKAGES)
 	@$(BIN)/python -m pytest $(ARGS)
+
+load: venv ## thousands of calls by SIPp, counted (ARGS="--kind dial --transport UDP" for some; 25 minutes)
+	@tools/packages $(TEST_PACKAGES)
+	@$(BIN)/python -m tests.peers.campaign $(ARGS)
+
+talk: venv ## 200 bridged calls that are talked over for a minute, every packet counted
+	@tools/packages $(TEST_PACKAGES)
+	@$(BIN)/python -m tests.peers.conversations $(ARGS)
 
 check: venv ## ruff, mypy --strict, pyright, import contracts
 	$(BIN)/ruff check .

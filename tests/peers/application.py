@@ -2,7 +2,8 @@
 
     python -m tests.peers.application SCRIPT.json
 
-The script names the port, the account's token, the documents by path and the files by path. `GET /report` tells what
+The script names the port, the account's token, the documents by path (`CALLED` in them is the user who was called) and
+the files by path. `GET /report` tells what
 has been asked so far; `GET /forget` does so and begins anew.
 """
 
@@ -36,6 +37,10 @@ class Report:
     """Requests by path."""
     calls: dict[str, int]
     """Distinct calls by path."""
+    told: dict[str, int]
+    """Requests by path and CallStatus: `/status completed`."""
+    repeated: int
+    """Requests that told what had been told: same path, call and CallStatus."""
     forged: int
     """Requests whose signature the official SDK does not accept."""
 
@@ -48,8 +53,8 @@ class Counting:
     token: str
     documents: Mapping[str, str]
     files: Mapping[str, Path]
-    asked: Counter[tuple[str, str]] = attrs.field(factory=Counter)
-    """By path and call."""
+    asked: Counter[tuple[str, str, str]] = attrs.field(factory=Counter)
+    """By path, call and CallStatus."""
     forged: int = 0
 
     def __call__(self, asked: Asked) -> Answer:
@@ -61,19 +66,22 @@ class Counting:
                 self.forged = 0
             return answer
         self.forged += not accepts(asked, self.token)
-        self.asked[asked.path, asked.params.get("CallSid", "")] += 1
+        self.asked[asked.path, asked.params.get("CallSid", ""), asked.params.get("CallStatus", "")] += 1
         if asked.path in self.files:
             return Answer(self.files[asked.path].read_bytes(), content_type="audio/wav")
         if asked.path in self.documents:
-            return Answer(self.documents[asked.path].encode())
+            called = asked.params.get("To", "").removeprefix("sip:").partition("@")[0]
+            return Answer(self.documents[asked.path].replace("CALLED", called).encode())
         return NOT_FOUND
 
     def report(self) -> Report:
-        requests, calls = Counter[str](), Counter[str]()
-        for (path, _), count in self.asked.items():
+        requests, told = Counter[str](), Counter[str]()
+        for (path, _, status), count in self.asked.items():
             requests[path] += count
-            calls[path] += 1
-        return Report(dict(requests), dict(calls), self.forged)
+            told[f"{path} {status}"] += count
+        calls = Counter(path for path, _ in {(path, call) for path, call, _ in self.asked})
+        repeated = self.asked.total() - len(self.asked)
+        return Report(dict(requests), dict(calls), dict(told), repeated, self.forged)
 
 
 async def serve(script: Mapping[str, object]) -> None:

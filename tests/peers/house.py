@@ -21,6 +21,7 @@ from offhook.server.config import (
     SipSettings,
     WebhooksSettings,
 )
+from offhook.sip.timers import Timers
 
 from .application import ROOT
 from .fetch import Unanswered, get
@@ -31,6 +32,22 @@ DOMAIN = "acme.sip.test"
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "the token of these tests"
 ALICE = Login("alice", "Passw0rd12345")
+PHONES = tuple(Login(f"phone{number}", f"Passw0rd{number}") for number in range(500))
+"""Users who may register and not call."""
+
+
+class Quick(Timers):
+    """What waits for late copies is over soon; nothing is repeated sooner than on any other server."""
+
+    @property
+    def patience(self) -> float:
+        return 6.0
+
+    def d(self, reliable: bool) -> float:
+        return 0.0 if reliable else self.patience
+
+
+QUICK = Quick()
 
 
 def configuration(
@@ -41,8 +58,16 @@ def configuration(
     login: bool = False,
     voice_method: str = "POST",
     status_callback_method: str = "POST",
+    phones: int = 0,
 ) -> Config:
-    """For a server in this process, on free ports of 127.0.0.1. `login`: callers must also be ALICE."""
+    """For a server in this process, on free ports of 127.0.0.1. `login`: callers must also be ALICE.
+
+    `phones`: so many of PHONES may register.
+    """
+    users = [CredentialSettings(username=ALICE.username, password=ALICE.password)] if login else []
+    users += [
+        CredentialSettings(username=each.username, password=each.password, calls=False) for each in PHONES[:phones]
+    ]
     domain = DomainSettings(
         name="acme",
         voice_url=voice_url,
@@ -50,7 +75,8 @@ def configuration(
         status_callback_url=status_callback_url,
         status_callback_method=status_callback_method,
         ip_access_control=("127.0.0.0/8",),
-        credentials=(CredentialSettings(username=ALICE.username, password=ALICE.password),) if login else (),
+        sip_registration=phones > 0,
+        credentials=tuple(users),
     )
     return Config(
         server=ServerSettings(data_dir=folder / "data", drain_s=5),
@@ -63,8 +89,20 @@ def configuration(
 
 
 def toml(folder: Path, base: str, sip_port: int, http_port: int, documents: tuple[str, ...]) -> str:
-    """For `offhook serve`: a domain NAME for every document NAME; `acme` is the first one's."""
+    """For `offhook serve`: a domain NAME for every document NAME; `acme` is the first one's.
+
+    All PHONES may register with those whose name begins with `phones`.
+    """
     names = {"acme": documents[0], **{name: name for name in documents}}
+    users = "sip_registration = true\n" + "".join(
+        f"""
+[[domain.credential]]
+username = "{phone.username}"
+password = "{phone.password}"
+calls = false
+"""
+        for phone in PHONES
+    )
     domains = "".join(
         f"""
 [[domain]]
@@ -72,7 +110,7 @@ name = "{name}"
 voice_url = "{base}/{document}"
 status_callback_url = "{base}/status-{document}"
 ip_access_control = ["127.0.0.0/8"]
-"""
+{users if name.startswith("phones") else ""}"""
         for name, document in names.items()
     )
     return f"""

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -116,3 +117,15 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 def tail(path: Path, lines: int = 30) -> str:
     """The last lines of a log, for a failure's message."""
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+
+def tasks_alive() -> Counter[str]:
+    """The tasks of this Trio program, by name."""
+    names: Counter[str] = Counter()
+    root = trio.lowlevel.current_root_task()
+    waiting = [root] if root is not None else []
+    while waiting:
+        task = waiting.pop()
+        names[task.name] += 1
+        waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return names

@@ -14,6 +14,8 @@ from xml.sax.saxutils import quoteattr
 import attrs
 
 LOCAL = "[local_ip]:[local_port]"
+ROW = "[field0]"
+"""In place of a port or a user: the first column of the table that SIPp runs with, a row a call."""
 ME_TAG = "[pid]x[call_number]"
 RETRANSMIT_AFTER_MS = 500  # T1
 
@@ -32,13 +34,15 @@ class Caller:
 
     target: str
     """Request-URI and To."""
-    media_port: int
+    media_port: int | str
     """Where RTP may be sent to on SIPp's address; SIPp itself neither sends nor reads any."""
     login: Login | None = None
     user: str = "sipp"
     """User part of our address when there is no login."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers of the INVITE."""
+    notes_audio: bool = False
+    """SIPp logs which port the answer names for our port: a line of the two."""
     _steps: list[str] = attrs.field(factory=list, init=False)
     _invited: int = attrs.field(default=0, init=False)
     """Step of the INVITE that is open."""
@@ -72,7 +76,7 @@ class Caller:
         """
         cseq = self._invite_cseq
         self._provisional()
-        self._expect_response(200, rrs=True, session=agreed)
+        self._expect_response(200, rrs=True, session=agreed, audio=self.notes_audio)
         self._request("ACK", "[next_url]", cseq, routes=True)
         return self
 
@@ -91,18 +95,23 @@ class Caller:
         self._acknowledge_refusal()
         return self
 
+    def is_told_it_rings(self) -> Self:
+        """180 comes."""
+        self._add('<recv response="100" optional="true"/>')
+        self._expect_response(180)
+        return self
+
+    def gives_up(self) -> Self:
+        """CANCEL goes and gets 200, the INVITE gets 487 (RFC 3261 section 9.1)."""
+        self._request("CANCEL", self.target, self._cseq, opening=True, retransmit=True, branch=self._branch())
+        self._expect_response(200)
+        self._expect_response(487)
+        self._acknowledge_refusal()
+        return self
+
     def is_hung_up_on(self) -> Self:
         """BYE comes and gets 200."""
-        self._add('<recv request="BYE"/>')
-        self._send(
-            "SIP/2.0 200 OK",
-            "[last_Via:]",
-            "[last_From:]",
-            "[last_To:]",
-            "[last_Call-ID:]",
-            "[last_CSeq:]",
-            "Content-Length: 0",
-        )
+        self._steps += [HUNG_UP_ON]
         return self
 
     def waits(self, milliseconds: int) -> Self:
@@ -118,10 +127,7 @@ class Caller:
 
     def xml(self) -> str:
         """The scenario file."""
-        steps = "\n".join(self._steps)
-        return (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name={quoteattr(self.target)}>\n{steps}\n</scenario>\n'
-        )
+        return scenario(self.target, *self._steps)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
@@ -137,21 +143,28 @@ class Caller:
             "INVITE", self.target, self._cseq, *headers, *own, opening=True, retransmit=True, body=self._offer()
         )
 
+    def _branch(self) -> str:
+        """The branch of the INVITE."""
+        return f"[branch-{len(self._steps) - self._invited}]"
+
     def _acknowledge_refusal(self) -> None:
-        back = len(self._steps) - self._invited
-        self._request("ACK", self.target, self._cseq, branch=f"[branch-{back}]")
+        self._request("ACK", self.target, self._cseq, branch=self._branch())
 
     def _provisional(self) -> None:
         for status in (100, 180, 183):
             self._add(f'<recv response="{status}" optional="true"/>')
 
-    def _expect_response(self, status: int, *, auth: bool = False, rrs: bool = False, session: str = "") -> None:
+    def _expect_response(
+        self, status: int, *, auth: bool = False, rrs: bool = False, session: str = "", audio: bool = False
+    ) -> None:
         extra = (' auth="true"' if auth else "") + (' rrs="true"' if rrs else "")
-        check = (
-            f'<action><ereg regexp="^ *{session} *$" search_in="hdr" header="Session-Expires:" check_it="true"'
-            ' assign_to="session"/></action>'
-        )
-        self._add(f'<recv response="{status}"{extra}>{check if session else ""}</recv>')
+        actions = note_audio(self.media_port) if audio else ""
+        if session:
+            actions += (
+                f'<ereg regexp="^ *{session} *$" search_in="hdr" header="Session-Expires:" check_it="true"'
+                ' assign_to="session"/>'
+            )
+        self._add(f'<recv response="{status}"{extra}>{f"<action>{actions}</action>" if actions else ""}</recv>')
 
     def _request(
         self,
@@ -186,20 +199,57 @@ class Caller:
         )
 
     def _send(self, *lines: str, body: str = "", retransmit: bool = False) -> None:
-        how = f' retrans="{RETRANSMIT_AFTER_MS}"' if retransmit else ""
-        self._add(f"<send{how}><![CDATA[\n" + "\n".join(lines) + f"\n\n{body}]]></send>")
+        self._add(sending(*lines, body=body, retransmit=retransmit))
 
     def _offer(self) -> str:
-        return (
-            "v=0\n"
-            "o=sipp 1 1 IN IP[local_ip_type] [local_ip]\n"
-            "s=-\n"
-            "c=IN IP[local_ip_type] [local_ip]\n"
-            "t=0 0\n"
-            f"m=audio {self.media_port} RTP/AVP 0 8 101\n"
-            "a=rtpmap:0 PCMU/8000\n"
-            "a=rtpmap:8 PCMA/8000\n"
-            "a=rtpmap:101 telephone-event/8000\n"
-            "a=fmtp:101 0-15\n"
-            "a=ptime:20\n"
-        )
+        return session_description(self.media_port, (0, "PCMU"), (8, "PCMA"))
+
+
+def scenario(name: str, *steps: str) -> str:
+    """The file."""
+    body = "\n".join(steps)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<scenario name={quoteattr(name)}>\n{body}\n</scenario>\n'
+
+
+def sending(*lines: str, body: str = "", retransmit: bool = False) -> str:
+    """The step that sends a message."""
+    how = f' retrans="{RETRANSMIT_AFTER_MS}"' if retransmit else ""
+    return f"<send{how}><![CDATA[\n" + "\n".join(lines) + f"\n\n{body}]]></send>"
+
+
+def note_audio(port: int | str) -> str:
+    """Actions that log `port` and the port for audio of the message that has come."""
+    return (
+        '<ereg regexp="m=audio ([0-9]+)" search_in="body" check_it="true" assign_to="audio,far_port"/>'
+        f'<log message="[$audio] of {port} [$far_port]"/>'
+    )
+
+
+HUNG_UP_ON = '<recv request="BYE"/>\n' + sending(
+    "SIP/2.0 200 OK",
+    "[last_Via:]",
+    "[last_From:]",
+    "[last_To:]",
+    "[last_Call-ID:]",
+    "[last_CSeq:]",
+    "Content-Length: 0",
+)
+"""BYE comes and gets 200."""
+
+
+def session_description(port: int | str, *codecs: tuple[int, str]) -> str:
+    """Audio and keys."""
+    types = " ".join(str(payload_type) for payload_type, _ in codecs)
+    maps = "".join(f"a=rtpmap:{payload_type} {name}/8000\n" for payload_type, name in codecs)
+    return (
+        "v=0\n"
+        "o=sipp 1 1 IN IP[local_ip_type] [local_ip]\n"
+        "s=-\n"
+        "c=IN IP[local_ip_type] [local_ip]\n"
+        "t=0 0\n"
+        f"m=audio {port} RTP/AVP {types} 101\n"
+        f"{maps}"
+        "a=rtpmap:101 telephone-event/8000\n"
+        "a=fmtp:101 0-15\n"
+        "a=ptime:20\n"
+    )

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import csv
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import attrs
 import trio
 
-from .programs import end, free_port, need, running, tail, write_files
-from .scenarios import Caller
+from .programs import end, free_port, need, running, tail, until, write_files
 
 Transport = Literal["UDP", "TCP"]
 MODES: dict[str, str] = {"UDP": "u1", "TCP": "t1"}
 """SIPp's `-t`: one socket, or one connection, for all calls."""
+
+
+class Scenario(Protocol):
+    """What SIPp shall do."""
+
+    def xml(self) -> str:
+        """The scenario file."""
+        ...
+
 
 COUNTED = {
     "created": "TotalCallCreated",
@@ -68,7 +76,7 @@ class Run:
 
 @attrs.define(eq=False)
 class Sipp:
-    """A SIPp that is running."""
+    """A SIPp that is running; what its scenario logs is in `folder / "notes.log"`."""
 
     process: trio.Process
     folder: Path
@@ -113,7 +121,7 @@ def media_sink() -> Iterator[int]:
 
 @asynccontextmanager
 async def open_sipp(
-    caller: Caller,
+    caller: Scenario,
     server: tuple[str, int],
     folder: Path,
     *,
@@ -122,31 +130,87 @@ async def open_sipp(
     rate: float,
     at_once: int = 2000,
     most_s: float = 60.0,
+    port: int | None = None,
+    table: Sequence[str] = (),
 ) -> AsyncIterator[Sipp]:
-    """Start `calls` calls of the scenario, `rate` a second; SIPp lives in the block."""
+    """Start `calls` calls of the scenario, `rate` a second; SIPp lives in the block.
+
+    `port`: SIPp's own, None: any. `table`: rows of columns with `;` between them, a row a call.
+    """
+    pace = (f"{server[0]}:{server[1]}", *("-r", str(rate)), *("-l", str(at_once)))
+    async with _running(
+        caller, folder, pace, transport=transport, calls=calls, most_s=most_s, port=port or free_port(), table=table
+    ) as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def open_callee(
+    callee: Scenario,
+    folder: Path,
+    *,
+    port: int,
+    transport: Transport,
+    calls: int,
+    most_s: float = 60.0,
+    table: Sequence[str] = (),
+) -> AsyncIterator[Sipp]:
+    """A SIPp that takes `calls` calls on 127.0.0.1:`port` and is done then."""
+    async with _running(
+        callee, folder, (), transport=transport, calls=calls, most_s=most_s, port=port, table=table
+    ) as sipp:
+        await until(lambda: is_bound(port, transport), 10, "SIPp listens", sipp.process)
+        yield sipp
+
+
+@asynccontextmanager
+async def _running(
+    scenario: Scenario,
+    folder: Path,
+    how: Sequence[str],
+    *,
+    transport: Transport,
+    calls: int,
+    most_s: float,
+    port: int,
+    table: Sequence[str],
+) -> AsyncIterator[Sipp]:
     program = need("sipp", "sip-tester")
-    write_files(folder, {"scenario.xml": caller.xml()})
+    write_files(folder, {"scenario.xml": scenario.xml()})
+    if table:
+        write_files(folder, {"table.csv": "\n".join(["SEQUENTIAL", *table, ""])})
     command = [
         program,
-        f"{server[0]}:{server[1]}",
+        *how,
         *("-sf", str(folder / "scenario.xml")),
+        *(("-inf", str(folder / "table.csv")) if table else ()),
         *("-t", MODES[transport]),
         *("-i", "127.0.0.1"),
-        *("-p", str(free_port())),
+        *("-p", str(port)),
         *("-m", str(calls)),
-        *("-r", str(rate)),
-        *("-l", str(at_once)),
         "-nostdin",
         *("-trace_stat", "-stf", str(folder / "statistics.csv"), "-fd", "1"),
         *("-trace_err", "-error_file", str(folder / "errors.log")),
+        *("-trace_logs", "-log_file", str(folder / "notes.log")),
         *("-timeout", f"{int(most_s)}s", "-timeout_error"),
     ]
     async with running(command, folder / "output.log", folder=folder, environment={"TERM": "xterm"}) as process:
         yield Sipp(process, folder, most_s + 5)
 
 
+def is_bound(port: int, transport: Transport) -> bool:
+    """Somebody has the port of 127.0.0.1."""
+    kind = socket.SOCK_DGRAM if transport == "UDP" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
 async def run_sipp(
-    caller: Caller,
+    caller: Scenario,
     server: tuple[str, int],
     folder: Path,
     *,
@@ -154,7 +218,11 @@ async def run_sipp(
     calls: int,
     rate: float,
     most_s: float = 60.0,
+    port: int | None = None,
+    table: Sequence[str] = (),
 ) -> Run:
     """Make all the calls and wait for the last one."""
-    async with open_sipp(caller, server, folder, transport=transport, calls=calls, rate=rate, most_s=most_s) as sipp:
+    async with open_sipp(
+        caller, server, folder, transport=transport, calls=calls, rate=rate, most_s=most_s, port=port, table=table
+    ) as sipp:
         return await sipp.finished()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
-import trio
 import trio.testing
 
 from offhook.actors.messages.events import ActorCrashed, AlertRaised, CallEnded, Event
 from offhook.server.server import Parts, open_server
-from offhook.sip.timers import Timers
 
 from .application import open_application
-from .house import ALICE, DOMAIN, TOKEN, configuration
-from .programs import until
+from .house import ALICE, DOMAIN, QUICK, TOKEN, configuration
+from .programs import tasks_alive, until
 from .scenarios import Caller
 from .sipp import Transport, media_sink, run_sipp
 
@@ -23,23 +20,9 @@ pytestmark = pytest.mark.peers
 
 CALLS = 300
 RATE = 100
-QUICK = Timers(t1=0.1)
-"""64*T1 is 6.4 s: what waits for late copies is over soon."""
 
 SAY = "<Response><Say>Bye.</Say><Hangup/></Response>"
 REJECT = "<Response><Reject/></Response>"
-
-
-def tasks_alive() -> Counter[str]:
-    """The tasks of this Trio program, by name."""
-    names: Counter[str] = Counter()
-    root = trio.lowlevel.current_root_task()
-    waiting = [root] if root is not None else []
-    while waiting:
-        task = waiting.pop()
-        names[task.name] += 1
-        waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-    return names
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])

@@ -19,6 +19,9 @@ KEPT = {"from": "From:", "to": "To:", "cseq": "CSeq:"}
 CALLED = "[$called]"
 """User part of the address that was called; in place of a port too."""
 
+COPY_OF_INVITE = '<recv request="INVITE" optional="true"/>'
+"""It may come where the server was too busy to read our answer; SIPp itself does not always take it for a copy."""
+
 
 @attrs.define
 class Callee:
@@ -60,7 +63,7 @@ class Callee:
                 retransmit=True,
             )
         )
-        self._steps.append('<recv request="ACK"/>')
+        self._steps += [COPY_OF_INVITE, '<recv request="ACK"/>']
         return self
 
     def waits(self, milliseconds: int) -> Self:
@@ -94,7 +97,7 @@ class Callee:
     def is_given_up_on(self) -> Self:
         """CANCEL comes and gets 200, the INVITE gets 487, and ACK comes."""
         ended = ANSWERED[:-2]  # the tag is the same, and a CANCEL has the Via of its INVITE
-        self._steps.append('<recv request="CANCEL"/>')
+        self._steps += [COPY_OF_INVITE, '<recv request="CANCEL"/>']
         self._steps.append(sending("SIP/2.0 200 OK", *ANSWERED, "[last_CSeq:]", "Content-Length: 0"))
         self._steps.append(
             sending(

@@ -51,7 +51,7 @@ from ..sip.headers import Headers
 from ..sip.routing import hop_of
 from ..sip.transaction.invite_client import MAX_FORKS
 from ..sip.uri import Uri
-from ..transport.errors import TransportError
+from ..transport.errors import TlsTooOld, TransportError
 from .actor import Actor
 from .call_media import CallMedia, NoDescription
 from .child_news import ChildNews
@@ -233,7 +233,9 @@ class ChildCall(Actor[ChildInput]):
             contact = services.courier.contact_on(order.flow) if order.flow is not None else self._contact(order)
         except (TransportError, SipError) as error:
             log.info("no way to a contact", target=str(order.target), why=str(error))
-            self._tell(LegFailed(child=self.number, leg=order.leg, status=503, headers=NO_HEADERS, local=True))
+            self._tell(
+                LegFailed(child=self.number, leg=order.leg, status=503, headers=NO_HEADERS, local=True, why=str(error))
+            )
             return
         host = str(contact.uri.host)
         box: Mailbox[MediaCommand] = Mailbox(f"media {order.leg} of {who.sid}", MEDIA_CAPACITY)
@@ -294,6 +296,9 @@ class ChildCall(Actor[ChildInput]):
             case LegRefused():
                 leg.over = True
                 leg.media.stop()
+                why = leg.actor.unsent if fact.local else None
+                if isinstance(why, TlsTooOld):
+                    self.news.alert(32222, str(why))
                 self._tell(
                     LegFailed(
                         child=self.number,
@@ -302,6 +307,7 @@ class ChildCall(Actor[ChildInput]):
                         headers=fact.headers,
                         contacts=fact.contacts,
                         local=fact.local,
+                        why=str(why or ""),
                     )
                 )
             case LegReoffered():

@@ -11,6 +11,7 @@ import trio
 
 from ..sip.dialog.events import LegCommand, LegFact, LegOutput, SendRequest, SendResponse
 from ..sip.dialog.leg import Leg
+from ..transport.errors import TransportError
 from ..transport.flow import Connection, Flow
 from .actor import Actor
 from .courier import Courier
@@ -40,6 +41,8 @@ class LegActor(Actor[LegMessage]):
     """Server transactions under which the switchboard has registered this leg."""
     invite: tuple[str, str, int] | None = None
     """The INVITE it serves, as `Registry.invites` knows it."""
+    unsent: TransportError | None = attrs.field(default=None, init=False)
+    """Why the last request that reached nobody did not; the fact that the leg is over says only that it did not."""
     _held: Connection | None = None
 
     async def handle(self, message: LegMessage) -> None:
@@ -51,6 +54,7 @@ class LegActor(Actor[LegMessage]):
             case LegOrder():
                 outputs = self.leg.handle(message.command, now)
             case TransmitFailed():
+                self.unsent = message.error
                 outputs = self.leg.transport_failed(message.branch, now)
             case _:
                 assert_never(message)

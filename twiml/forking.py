@@ -153,9 +153,12 @@ class Forking:
         self._ringing.said(leg, LegInput.ANSWERED, 200, now)
         return self._taken(now)
 
-    def refused(self, leg: int, sip_status: int, now: float) -> list[ForkingStep]:
-        """The INVITE failed for good: 300 to 699; 408 also for silence, 503 for no way to send it."""
-        self._ringing.said(leg, LegInput.REFUSED, sip_status, now)
+    def refused(self, leg: int, sip_status: int, now: float, detail: str = "") -> list[ForkingStep]:
+        """The INVITE failed for good: 300 to 699; 408 also for silence, 503 for no way to send it.
+
+        `detail` says in words what kept it from being sent, for the alert.
+        """
+        self._ringing.said(leg, LegInput.REFUSED, sip_status, now, detail)
         return self._taken(now)
 
     def redirected(self, leg: int, contacts: Sequence[Contact], now: float, sip_status: int = 302) -> list[ForkingStep]:

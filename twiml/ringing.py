@@ -112,9 +112,10 @@ class Ringing:
             leg.branch.redirected += len(contacts)
         self.feed(leg, LegInput.MOVED if contacts else LegInput.REFUSED, now, sip_status)
 
-    def said(self, number: int, given: LegInput, sip_status: int, now: float) -> None:
+    def said(self, number: int, given: LegInput, sip_status: int, now: float, detail: str = "") -> None:
         leg = self._legs.get(number)
         if leg is not None:
+            leg.detail = detail
             self.feed(leg, given, now, sip_status)
 
     def abandon(self, why: Why, now: float) -> None:
@@ -274,7 +275,7 @@ class Ringing:
         child, branch, what = leg.child, leg.branch, meaning(sip_status, leg.heard)
         child.note(leg, sip_status)
         if what.outage:
-            self._outage(child, sip_status)
+            self._outage(child, sip_status, leg.detail)
         goes_on = what.outage or (branch.redirected > 0 and not is_global(sip_status))
         if goes_on and branch.contacts:
             if child.target.is_number:
@@ -290,9 +291,9 @@ class Ringing:
                 other.leg = None
         self._settle(child, now)
 
-    def _outage(self, child: Child, sip_status: int) -> None:
+    def _outage(self, child: Child, sip_status: int, detail: str = "") -> None:
         came = "no response came" if sip_status == 408 else f"it came to {sip_status}"
-        self._warn(32011, f"{child.target.to}: {came}")
+        self._warn(32011, f"{child.target.to}: {detail or came}")
 
     def _no_gateway_left(self, child: Child) -> None:
         if child.target.is_number:

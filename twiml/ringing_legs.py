@@ -62,6 +62,8 @@ class Leg:
     """Whether it sends audio before its answer."""
     silent_due: float = math.inf
     """When nothing heard means that nobody is there."""
+    detail: str = ""
+    """What kept its INVITE from being sent, in words."""
 
     @property
     def child(self) -> Child:

@@ -172,6 +172,8 @@ class LegFailed:
     """Where a 3xx points to."""
     local: bool = False
     """Nobody answered so; we concluded it."""
+    why: str = ""
+    """What kept the INVITE from being sent, where that is the reason."""
 
 
 @attrs.frozen

@@ -222,7 +222,7 @@ class _Session:
         self._judge_gateway(fact.leg, leg, path, fact, now)
         if 300 <= fact.status < 400:
             return self._redirected(leg, fact, now)
-        return self.core.refused(fact.leg, fact.status, now)
+        return self.core.refused(fact.leg, fact.status, now, fact.why)
 
     def _redirected(self, leg: _Leg, fact: LegFailed, now: float) -> Sequence[ForkingStep]:
         child, dialling = self.children[leg.child], self.stage.services.dialling

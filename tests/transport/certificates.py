@@ -15,8 +15,13 @@ NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
-@functools.cache
 def authority(name: str = "the authority of these tests") -> Issued:
+    """The same for the same name."""
+    return _made(name)
+
+
+@functools.cache
+def _made(name: str) -> Issued:
     return make_authority(name, NOW - 1000 * DAY)
 
 

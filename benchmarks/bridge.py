@@ -10,6 +10,8 @@ delay is that of a busy one. Kinds of bridge:
     laws       PCMU on one side, PCMA on the other
     frames     the far ends ask for 30 ms: through the playout buffer, decoded, encoded, packed anew
     recorded   straight, and each call recorded on two channels
+    encrypted  straight, SRTP on both sides
+    half       straight, SRTP on one side
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import attrs
 import structlog
 import trio
 
@@ -31,13 +34,15 @@ from offhook.actors.planes.beat_leg import BeatLeg
 from offhook.media.events import Record, SetRemote, Track
 from offhook.media.g711 import PCMA, PCMU, Law
 from offhook.media.plane import LegSpec
-from offhook.media.sdp import Agreed
+from offhook.media.sdp import Agreed, Keys, Suite
+from offhook.media.sdp.crypto import KEY_OCTETS
+from offhook.media.srtp import Srtp
 from offhook.transport.rtp import PortRange, RtpPorts
 from offhook.transport.trio_network import TrioNetwork
 
 from .phones import HOST, at_percent, phones, talk
 
-KINDS = ("straight", "laws", "frames", "recorded")
+KINDS = ("straight", "laws", "frames", "recorded", "encrypted", "half")
 WARM_UP_S = 1.0
 
 
@@ -55,7 +60,22 @@ class Nobody:
         raise error
 
 
-def agreed(law: Law, port: int, ptime_ms: int) -> Agreed:
+def keys_of(kind: str, number: int) -> Keys | None:
+    """Those of the plane's leg of that number; no secret, as the phones in the other process must have the same."""
+    if kind == "encrypted" or (kind == "half" and number % 2 == 0):
+        return Keys(1, Suite.AES_80, number.to_bytes(KEY_OCTETS, "big"), number.to_bytes(KEY_OCTETS, "little"))
+    return None
+
+
+def far_end_of(keys: Keys | None) -> Srtp | None:
+    if keys is None:
+        return None
+    srtp = Srtp([])
+    srtp.agree(attrs.evolve(keys, ours=keys.theirs, theirs=keys.ours), 0.0)
+    return srtp
+
+
+def agreed(law: Law, port: int, ptime_ms: int, keys: Keys | None) -> Agreed:
     return Agreed(
         codec=law,
         payload_type=law.payload_type,
@@ -68,6 +88,7 @@ def agreed(law: Law, port: int, ptime_ms: int) -> Agreed:
         receive=True,
         ptime_ms=ptime_ms,
         media_index=0,
+        keys=keys,
     )
 
 
@@ -82,7 +103,7 @@ async def serve(kind: str, phones: list[int]) -> None:
         for number, port in enumerate(phones):
             leg = await plane.open(LegSpec(name=str(number), bind_host=HOST), Nobody())
             law = PCMA if kind == "laws" and number % 2 else PCMU
-            leg.apply(SetRemote(agreed(law, port, 30 if kind == "frames" else 20)))
+            leg.apply(SetRemote(agreed(law, port, 30 if kind == "frames" else 20, keys_of(kind, number))))
             legs.append(leg)
         with tempfile.TemporaryDirectory() as folder:
             for number in range(0, len(legs), 2):
@@ -116,6 +137,7 @@ def measure(kind: str, calls: int, seconds: float) -> dict[str, object]:
         assert told is not None
         for number, (phone, port) in enumerate(zip(far, json.loads(told.readline()), strict=True)):
             phone.leg = (HOST, port)
+            phone.srtp = far_end_of(keys_of(kind, number))
             phone.payload_type = 8 if kind == "laws" and number % 2 else 0
         talk(far, WARM_UP_S)
 

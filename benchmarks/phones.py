@@ -17,6 +17,7 @@ import attrs
 
 from offhook.media import rtp
 from offhook.media.g711 import PCMA, PCMU
+from offhook.media.srtp import Srtp
 
 HOST = "127.0.0.1"
 STAMP = struct.Struct("=Q")
@@ -43,6 +44,8 @@ class Phone:
     sequence: int = 0
     sent: int = 0
     got: int = 0
+    srtp: Srtp | None = None
+    """Where its media is encrypted."""
 
     @property
     def port(self) -> int:
@@ -54,7 +57,7 @@ class Phone:
         data = rtp.build_plain(self.payload_type, self.sequence & 0xFFFF, self.sequence * 160, 7, payload)
         self.sequence += 1
         self.sent += 1
-        self.socket.sendto(data, self.leg)
+        self.socket.sendto(data if self.srtp is None else self.srtp.seal(data), self.leg)
 
     def drain(self, delays_us: list[float]) -> None:
         while True:
@@ -62,7 +65,13 @@ class Phone:
                 data, control, _, _ = self.socket.recvmsg(2048, 64)
             except BlockingIOError:
                 return
-            if data.endswith(SILENCE) or data[1] in RTCP:
+            if data[1] in RTCP:
+                continue
+            if self.srtp is not None:
+                opened = self.srtp.open(data, 0.0)
+                assert opened is not None, "the bridge sent what its far end cannot open"
+                data = opened
+            if data.endswith(SILENCE):
                 continue
             self.got += 1
             if data.startswith(MARK, 12):

@@ -327,7 +327,8 @@ class Call(Actor[CallMessage]):
                 self._start(child)
                 request.reply.set(child.mailbox.ref)
             case CoupleWith():
-                await self._to_media(Couple(request.peer, request.one_way))
+                if self._described is not None:  # else it was refused meanwhile
+                    await self._to_media(Couple(request.peer, request.one_way))
             case Separate():
                 await self._to_media(Uncouple())
             case OpenEarly():

@@ -133,6 +133,8 @@ class _Session:
     recording: DialRecording = attrs.field(init=False)
     last_word: tuple[int, to_child.TellChildStatus] | None = None
     """How the callee's call ended; it is told when the recording of it is written."""
+    answering: Reply[None] | None = None
+    """The caller is being answered; the two are connected meanwhile."""
     result: Dialled | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -303,12 +305,15 @@ class _Session:
                 await self._ring(step.country)
             case StopRingback():
                 await self._stop_ringing()
-            case PassEarlyMedia() | Bridge():
-                await self._couple(step.leg, early=isinstance(step, PassEarlyMedia))
+            case PassEarlyMedia():
+                await self._open_early()
+                await self._couple(step.leg, one_way=True)
+            case Bridge():
+                await self._bridge(step.leg)
             case StopEarlyMedia() | Unbridge():
                 await stage.ask_dial(Separate())
             case AnswerCaller():
-                await stage.answer()
+                self.answering = await stage.begin_answer()
             case SendDigits():
                 await self._to_leg(step.leg, to_child.PressKeys(step.leg, step.digits))
             case StartScreening():
@@ -427,20 +432,27 @@ class _Session:
             except (NoReply, ActorGone, CallOver) as error:
                 log.info("the caller cannot hear anything before the answer", why=str(error))
 
-    async def _couple(self, number: int, *, early: bool) -> None:
-        if early:
-            await self._open_early()
+    async def _bridge(self, number: int) -> None:
+        """Connect the two: before the ACK of an answer under way, as what the callee says until then would be lost."""
+        coupled = await self._couple(number, one_way=False)
+        if self.answering is not None:
+            answering, self.answering = self.answering, None
+            await self.stage.has_answered(answering)
+        if coupled and self.verb.hangup_on_star:
+            await self.stage.tell(InterceptDigits("*"))
+            await self.stage.tell(Listen(True))
+
+    async def _couple(self, number: int, *, one_way: bool) -> bool:
+        """Let the two hear each other, or the caller that leg; whether there was still somebody to hear."""
         handle: Reply[PlaneLeg] = Reply(f"leg {number}")
         await self._to_leg(number, to_child.GetPlaneLeg(number, handle))
         try:
             peer = await handle.wait(ANSWERS_WITHIN_S)
         except (ActorGone, NoReply) as error:
             log.info("a leg went before it could be connected", leg=number, why=str(error))
-            return
-        await self.stage.ask_dial(CoupleWith(peer, one_way=early))
-        if not early and self.verb.hangup_on_star:
-            await self.stage.tell(InterceptDigits("*"))
-            await self.stage.tell(Listen(True))
+            return False
+        await self.stage.ask_dial(CoupleWith(peer, one_way=one_way))
+        return True
 
     # --- the end ---------------------------------------------------------------------------------------------
 

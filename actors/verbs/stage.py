@@ -74,10 +74,17 @@ class Stage:
 
     async def answer(self) -> None:
         """Make sure that the call is answered. Raises CallerLeft when it ends first."""
-        if self.answered or self.over:
-            return
+        if not (self.answered or self.over):
+            await self.has_answered(await self.begin_answer())
+
+    async def begin_answer(self) -> Reply[None]:
+        """Have the call answered, without waiting for that: `has_answered` does."""
         reply: Reply[None] = Reply("answer")
         await self.tell(AnswerCall(reply))
+        return reply
+
+    async def has_answered(self, reply: Reply[None]) -> None:
+        """Wait until the answer has arrived. Raises CallerLeft when the call ends first."""
         try:
             await reply.wait()
         except (CallOver, ActorGone):

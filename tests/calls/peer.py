@@ -133,8 +133,12 @@ class Peer:
         while True:
             message = await self._next()
             if isinstance(message, Response) and (message.status == status or message.status not in (100, 180)):
-                assert (message.status, message.cseq.method) == (status, method)
+                assert (message.status, message.cseq.method) == (status, method), message.status
                 return message
+
+    def skip(self) -> None:
+        """What has come so far is not asked for any more."""
+        self._taken = len(self.inbox)
 
     async def asked(self, method: str) -> Request:
         """The next request, which is a `method`; responses before it are passed over."""

@@ -44,6 +44,7 @@ from ..sip.dialog.events import (
     LegFact,
     LegOfferAnswered,
     LegOffered,
+    LegParted,
     LegRefreshed,
     LegReoffered,
     Refuse,
@@ -82,6 +83,7 @@ from .messages.call_requests import (
     RefuseCall,
 )
 from .messages.child import (
+    ByeAnswered,
     ChildScreened,
     ChildStopped,
     LegFailed,
@@ -233,6 +235,7 @@ class Call(Actor[CallMessage]):
                 | LegPickedUp()
                 | LegFailed()
                 | LegGone()
+                | ByeAnswered()
                 | LegKeysSent()
                 | ChildScreened()
                 | ChildStopped()
@@ -269,6 +272,8 @@ class Call(Actor[CallMessage]):
                 await self._settle(fact.answer, fact.offer)
             case LegEnded():
                 self._leg_ended(fact.cause)
+            case LegParted():
+                pass
             case _:
                 log.info("leg", call_sid=self.identity.sid, fact=type(fact).__name__)
 

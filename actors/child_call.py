@@ -39,6 +39,7 @@ from ..sip.dialog.events import (
     LegEnded,
     LegFact,
     LegOfferAnswered,
+    LegParted,
     LegProgressed,
     LegRefreshed,
     LegRefused,
@@ -63,6 +64,7 @@ from .media import MediaActor
 from .messages.call import CallHungUp, CallMessage, ProgramFact
 from .messages.call_requests import AnswerCall, HangUp, Listen, ProgramEnded, ProgramRequest, RefuseCall
 from .messages.child import (
+    ByeAnswered,
     CancelDial,
     ChildFact,
     ChildInput,
@@ -321,6 +323,8 @@ class ChildCall(Actor[ChildInput]):
                 await self._settle(leg, fact.answer, fact.offer)
             case LegEnded():
                 self._gone(leg, fact.headers)
+            case LegParted():
+                self._tell(ByeAnswered(self.number, leg.number, fact.headers))
             case _:
                 log.info("leg of a child", leg=leg.number, fact=type(fact).__name__)
 

@@ -184,6 +184,15 @@ class LegGone:
 
 
 @attrs.frozen
+class ByeAnswered:
+    """The far end has answered our BYE, after `LegGone`."""
+
+    child: int
+    leg: int
+    headers: Headers
+
+
+@attrs.frozen
 class LegKeysSent:
     child: int
     leg: int
@@ -205,7 +214,16 @@ class ChildStopped:
 
 
 ChildFact: TypeAlias = (
-    LegSent | LegTried | LegRang | LegPickedUp | LegFailed | LegGone | LegKeysSent | ChildScreened | ChildStopped
+    LegSent
+    | LegTried
+    | LegRang
+    | LegPickedUp
+    | LegFailed
+    | LegGone
+    | ByeAnswered
+    | LegKeysSent
+    | ChildScreened
+    | ChildStopped
 )
 
 ChildInput: TypeAlias = ChildCommand | ChildLegNews | ChildMediaNews | ProgramRequest | Down

@@ -63,6 +63,7 @@ from ..messages import child as to_child
 from ..messages.call import CoupleWith, MakeChild, OpenEarly, Separate
 from ..messages.call_requests import CallOver, Listen
 from ..messages.child import (
+    ByeAnswered,
     ChildInput,
     ChildScreened,
     ChildStopped,
@@ -78,6 +79,8 @@ from .dial_recording import DialRecording
 from .stage import CallerLeft, Stage
 
 ANSWERS_WITHIN_S: Final = 5.0
+PARTS_WITHIN_S: Final = 1.0
+"""How long the caller waits for the callee's answer to our BYE."""
 DEFAULT_TONE: Final = "us"
 log = structlog.get_logger(__name__)
 
@@ -111,7 +114,9 @@ class _Leg:
     child: int
     contact: Contact
     headers: Headers = attrs.field(factory=Headers)
-    """Of the last message of the far end."""
+    """Of the final refusal, or of the BYE at the end or its answer."""
+    parting: bool = False
+    """Whether our BYE has not been answered yet."""
     call_id: str | None = None
     sent_at: float = 0.0
     heard: bool = False
@@ -187,14 +192,16 @@ class _Session:
                 self._something_came(fact.leg)
                 return core.progressed(fact.leg, now, early_media=fact.early_media)
             case LegPickedUp():
-                self._heard(fact.leg, fact.headers)
                 self._something_came(fact.leg)
                 return core.answered(fact.leg, now)
             case LegFailed():
                 return self._failed(fact, now)
             case LegGone():
-                self._heard(fact.leg, fact.headers)
+                self._heard(fact.leg, fact.headers, last=True)
                 return core.ended(fact.leg, now)
+            case ByeAnswered():
+                self._heard(fact.leg, fact.headers, last=True)
+                return ()
             case LegKeysSent():
                 return core.digits_sent(fact.leg, now)
             case ChildScreened():
@@ -210,10 +217,11 @@ class _Session:
             case _:
                 return ()
 
-    def _heard(self, number: int, headers: Headers) -> None:
+    def _heard(self, number: int, headers: Headers, *, last: bool = False) -> None:
         leg = self.legs.get(number)
         if leg is not None and len(headers):
             leg.headers = headers
+            leg.parting = leg.parting and not last
 
     def _failed(self, fact: LegFailed, now: float) -> Sequence[ForkingStep]:
         self._heard(fact.leg, fact.headers)
@@ -296,6 +304,7 @@ class _Session:
                 silent = self._given_up(step.leg, now)
                 await self._to_leg(step.leg, to_child.CancelDial(step.leg, step.why.value, unheard=silent))
             case HangUpLeg():
+                self.legs[step.leg].parting = True
                 await self._to_leg(step.leg, to_child.HangUpLeg(step.leg, step.why.value))
             case ReleaseLeg():
                 log.info("a leg goes its own way", leg=step.leg)
@@ -467,18 +476,39 @@ class _Session:
         if not left and self.verb.hangup_on_star:
             await self.stage.tell(Listen(False))
             await self.stage.tell(InterceptDigits(""))
+        await self._hear_parting(self.result)
         parameters = dial_parameters(self.result, self._child_facts(self.result), self.recording.facts)
         return outcome(self.result, parameters) or HungUp()
+
+    async def _hear_parting(self, result: Dialled) -> None:
+        """Wait for what the callee has to say to our BYE, where the application would be told of it."""
+        leg = self.legs.get(result.leg) if result.leg is not None else None
+        if leg is None or self.verb.action is None or not self._is_sip(result):
+            return
+        until = trio.current_time() + PARTS_WITHIN_S
+        while leg.parting:
+            try:
+                fact = await self.stage.fact(until)
+            except CallerLeft:
+                self.result = attrs.evolve(result, caller_left=True)
+                continue
+            if fact is None:
+                return
+            if isinstance(fact, ByeAnswered | LegGone):
+                self._heard(fact.leg, fact.headers, last=True)
+
+    def _is_sip(self, result: Dialled) -> bool:
+        target = self.planned.targets[result.child] if result.child is not None else None
+        return isinstance(target, Target) and isinstance(target.noun, Sip)
 
     def _child_facts(self, result: Dialled) -> ChildFacts | None:
         child = self.children.get(result.child) if result.child is not None else None
         if child is None or result.child is None:
             return None
-        target = self.planned.targets[result.child]
         leg = self.legs.get(result.leg) if result.leg is not None else None
         return ChildFacts(
             sid=child.sid,
-            sip=isinstance(target, Target) and isinstance(target.noun, Sip),
+            sip=self._is_sip(result),
             sip_call_id=leg.call_id if leg is not None else None,
             headers=tuple(leg.headers) if leg is not None else (),
         )

@@ -20,6 +20,7 @@ from .events import (
     LegCommand,
     LegEnded,
     LegOffered,
+    LegParted,
     LegRefused,
     Offer,
     Refuse,
@@ -177,6 +178,9 @@ class Course:
                 case Act.BYE_UNHEARD:
                     self._close(now)
                     self.send_bye(now)
+                case Act.REPORT_PARTING:
+                    if message is not None:
+                        line.out.append(LegParted(message.headers))
                 case Act.NOTHING:
                     pass
         except Exception:

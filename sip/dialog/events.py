@@ -365,6 +365,13 @@ class LegEnded:
     """Of the BYE or CANCEL that ended it; empty when we did."""
 
 
+@attrs.frozen
+class LegParted:
+    """The other side has answered our BYE; comes after `LegEnded`, or never."""
+
+    headers: Headers
+
+
 LegFact: TypeAlias = (
     LegOffered
     | LegTrying
@@ -377,5 +384,6 @@ LegFact: TypeAlias = (
     | LegOfferRefused
     | LegRefreshed
     | LegEnded
+    | LegParted
 )
 LegOutput: TypeAlias = SendRequest | SendResponse | LegFact

@@ -224,7 +224,7 @@ class Inbox:
             if self.course.byes < MAX_BYES and self.line.authorizer.learn(response):
                 self.course.send_bye(now)
             else:
-                self.course.take(Input.BYE_DONE, now)
+                self.course.take(Input.BYE_DONE, now, message=response)
         elif uac is not None and client is uac.client:
             self.last_status = response.status
             self._sent(uac.responded(response, now), response, now)

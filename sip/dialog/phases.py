@@ -83,6 +83,7 @@ class Act(Symbol):
     END = "report that the other side hung up"
     BYE = "send BYE, report the end"
     BYE_UNHEARD = "send BYE"
+    REPORT_PARTING = "report the answer to our BYE, if there is one"
     NOTHING = "it crossed the end on its way"
 
 
@@ -162,7 +163,7 @@ TABLE: Final = Table(
         (_P.UP, _I.EXPIRED): Row(_P.LEAVING, _A.BYE),
         (_P.UP, _I.UNACKNOWLEDGED): Row(_P.LEAVING, _A.BYE),
         (_P.UP, _I.LAST_WORDS): Row(_P.OVER, _A.BYE_UNHEARD),
-        (_P.LEAVING, _I.BYE_DONE): Row(_P.OVER, _A.NOTHING),
+        (_P.LEAVING, _I.BYE_DONE): Row(_P.OVER, _A.REPORT_PARTING),
         (_P.LEAVING, _I.LAST_WORDS): Row(_P.OVER, _A.NOTHING),
         (_P.OVER, _I.LAST_WORDS): Row(_P.OVER, _A.NOTHING),
     },

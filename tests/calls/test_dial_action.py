@@ -12,10 +12,12 @@ from offhook.actors.messages.events import CallStarted
 from offhook.testing.web import twiml
 
 from .carrier import DIAL, carrier
-from .kit import ACCOUNT, HOST, phone_at
+from .kit import ACCOUNT, HOST, PHONE, phone_at
 from .office import BOB, CAROL, DIAL_BOB, Office, dial, office
+from .peer import SDP, udp_peer
 
 DAN = "sip:dan@10.0.0.10"
+PEER = f"sip:carol@{PHONE}:5070"
 
 
 def dial_parameters(told: dict[str, str]) -> set[str]:
@@ -160,3 +162,38 @@ async def test_a_screened_out_callee_was_answered_and_not_bridged(autojump_clock
             "false",
             "200",
         )
+
+
+@pytest.mark.parametrize("ends", ["star", "time-limit", "caller"])
+async def test_x_headers_of_the_answer_to_our_bye_are_told(
+    autojump_clock: MockClock, tmp_path: Path, ends: str
+) -> None:
+    async with office(tmp_path, register=False) as here, udp_peer(here.it.network) as carol:
+        alice = await here.alice_dials(dial('hangupOnStar="true" timeLimit="5"', f"<Sip>{PEER}</Sip>"))
+        invite = await carol.asked("INVITE")
+        carol.respond(invite, tag="carol", body=SDP, headers=(("X-Hello", "hi"),))
+        await carol.asked("ACK")
+        await trio.sleep(1)
+        if ends == "star":
+            await alice.press("*")
+        elif ends == "caller":
+            await alice.hang_up()
+        carol.respond(await carol.asked("BYE"), headers=(("X-Bye", "so long"),))
+        told = await here.outcome()
+        assert dial_parameters(told) == ALWAYS | SIP | {"DialSipHeader_X-Bye"}
+        assert told["DialSipHeader_X-Bye"] == "so long"
+
+
+async def test_a_callee_who_never_answers_our_bye_keeps_the_action_for_a_second(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with office(tmp_path, register=False) as here, udp_peer(here.it.network) as carol:
+        await here.alice_dials(dial('timeLimit="5"', f"<Sip>{PEER}</Sip>"))
+        invite = await carol.asked("INVITE")
+        carol.respond(invite, tag="carol", body=SDP)
+        await carol.asked("ACK")
+        await carol.asked("BYE")
+        left = trio.current_time()
+        told = await here.outcome()
+        assert trio.current_time() - left == pytest.approx(1, abs=0.1)
+        assert dial_parameters(told) == ALWAYS | SIP

@@ -21,6 +21,7 @@ from offhook.sip.dialog.events import (
     LegEnded,
     LegFact,
     LegOutput,
+    LegParted,
     LegRefused,
     SendRequest,
     SendResponse,
@@ -120,6 +121,8 @@ class Side:
     sent: list[tuple[float, Request | Response]] = attrs.field(factory=list)
     lingering: dict[tuple[object, ...], Lingering] = attrs.field(factory=dict)
     gone: bool = False
+    parted: bool = False
+    """Whether the answer to its BYE was reported, which may come after the end."""
     _box: list[Request | Response] = attrs.field(factory=list)
 
     @property
@@ -187,6 +190,10 @@ class Side:
                 self._send(output.request)
             elif isinstance(output, SendResponse):
                 self._send(output.response)
+            elif isinstance(output, LegParted):
+                assert isinstance(self.end, LegEnded), "the answer to a BYE that was never sent"
+                assert not self.parted, "two answers to a BYE"
+                self.parted = True
             else:
                 assert self.end is None, f"{output} after the end"
                 self.facts.append(output)

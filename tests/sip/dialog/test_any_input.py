@@ -18,6 +18,7 @@ from offhook.sip.dialog.events import (
     LegCommand,
     LegEnded,
     LegOutput,
+    LegParted,
     LegRefused,
     Offer,
     Refuse,
@@ -121,7 +122,7 @@ class Driven:
     def __init__(self, leg: Leg) -> None:
         self.leg, self.now = leg, 0.0
         self.requests: list[Request] = []
-        self.ends = 0
+        self.ends, self.parted = 0, False
 
     def note(self, outputs: list[LegOutput]) -> None:
         for output in outputs:
@@ -131,6 +132,9 @@ class Driven:
                 self.requests.append(read)
             elif isinstance(output, SendResponse):
                 over_the_wire(output.response)
+            elif isinstance(output, LegParted):
+                assert (self.ends, self.parted) == (1, False)
+                self.parted = True
             else:
                 assert self.ends == 0, f"{output} after the end"
                 self.ends += isinstance(output, LegEnded | LegRefused)

@@ -15,6 +15,7 @@ from offhook.sip.dialog.events import (
     LegOfferAnswered,
     LegOffered,
     LegOfferRefused,
+    LegParted,
     LegReoffered,
     LegReofferWithdrawn,
     Offer,
@@ -334,7 +335,9 @@ def test_hanging_up_with_an_offer_in_flight_sends_bye_and_forgets_the_offer() ->
     peer.tell(Bye())
     bye = peer.last("BYE")
     assert peer.answer(invite, 487) == []
-    assert peer.answer(bye, 200) == []
+    (fact,) = peer.answer(bye, 200, headers=(("X-Bye", "so long"),))
+    assert isinstance(fact, LegParted)
+    assert fact.headers.get("X-Bye") == "so long"
     assert peer.leg.finished
 
 

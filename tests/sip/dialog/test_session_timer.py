@@ -15,6 +15,7 @@ from offhook.sip.dialog.events import (
     LegOfferAnswered,
     LegOfferRefused,
     LegOutput,
+    LegParted,
     LegRefreshed,
     LegRefused,
     LegReoffered,
@@ -472,5 +473,6 @@ def test_hanging_up_ends_the_refreshing() -> None:
     peer.tell(Bye())
     bye = peer.last("BYE")
     assert peer.answer(update, 481) == []
-    assert peer.answer(bye, 200) == []
+    (fact,) = peer.answer(bye, 200)
+    assert isinstance(fact, LegParted)
     assert peer.leg.finished

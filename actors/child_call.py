@@ -122,13 +122,16 @@ class ChildLeg:
 
 @attrs.frozen
 class Numbered:
-    """Gives what the media of one leg tells its number, on the way to the child."""
+    """Gives what one leg and its media tell the leg's number, on the way to the child."""
 
     child: Ref[ChildInput]
     leg: int
 
     def post(self, message: MediaEvent) -> None:
         self.child.post(ChildMediaNews(self.leg, message))
+
+    def post_leg(self, fact: LegFact) -> None:
+        self.child.post(ChildLegNews(self.leg, fact))
 
 
 @attrs.define(eq=False)
@@ -241,7 +244,8 @@ class ChildCall(Actor[ChildInput]):
             return
         host = str(contact.uri.host)
         box: Mailbox[MediaCommand] = Mailbox(f"media {order.leg} of {who.sid}", MEDIA_CAPACITY)
-        media_actor = MediaActor(box, services.plane, Numbered(self.mailbox.ref, order.leg), services.media_ids)
+        numbered = Numbered(self.mailbox.ref, order.leg)
+        media_actor = MediaActor(box, services.plane, numbered, services.media_ids)
         media = CallMedia(box.ref, who.media_policy(services.settings, host, secure=order.secure))
         self._start(media_actor)
         described = await media.prepare(None)
@@ -253,7 +257,7 @@ class ChildCall(Actor[ChildInput]):
         actor = LegActor(
             leg_mailbox(f"{order.leg} of {who.sid}"),
             Leg.calling(config, services.ids),
-            lambda fact: self.mailbox.ref.post(ChildLegNews(order.leg, fact)),
+            numbered.post_leg,
             services.courier,
             services.registry,
             services.linger,

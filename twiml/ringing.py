@@ -197,6 +197,10 @@ class Ringing:
                 child=child.number, event="completed", status=final, sip_status=sip_status, duration_s=duration
             )
         )
+        # Nothing is called for it any more. Each of these knows the other: let go, they need no garbage collector.
+        for branch in child.branches:
+            branch.leg = None
+        child.branches.clear()
 
     # ---- legs --------------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,10 @@ answer waits for the store: a process that is killed right after it may forget a
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final, assert_never
 
 import attrs
@@ -142,7 +144,7 @@ class Registrar(Actor[RegistrarMessage]):
         headers += [("Path", line) for line in request.headers.all("path")]  # RFC 3327 section 5.3
         if granted.outbound:
             headers.append(("Require", "outbound"))  # RFC 5626 section 6
-        headers.append(("Date", format_datetime(self.herald.now_utc(), usegmt=True)))
+        headers.append(("Date", _date(self.herald.now_utc().replace(microsecond=0))))
         return self._response(request, 200, headers=headers)
 
     def _refused(self, request: Request, flow: Flow, refused: Refused) -> Response:
@@ -222,7 +224,7 @@ class Registrar(Actor[RegistrarMessage]):
                 account=domain.account_sid if domain is not None else "",
                 domain=domain.name if domain is not None else None,
                 aor=binding.aor,
-                contact=str(binding.contact.uri),
+                contact=binding.uri_text,
                 expires_s=binding.seconds_left(now),
                 refreshed=change.replaced is not None,
                 transport=flow.transport if flow is not None else None,
@@ -241,7 +243,7 @@ class Registrar(Actor[RegistrarMessage]):
                 account=domain.account_sid if domain is not None else "",
                 domain=domain.name if domain is not None else None,
                 aor=binding.aor,
-                contact=str(binding.contact.uri),
+                contact=binding.uri_text,
                 reason=change.why.value,
             )
         )
@@ -253,6 +255,11 @@ class Registrar(Actor[RegistrarMessage]):
     def _contain(self, error: Exception, what: str) -> None:
         log.error("message could not be handled", actor=self.mailbox.name, message=what, exc_info=error)
         self.herald.contained(self.mailbox.name, error)
+
+
+@lru_cache(maxsize=1)
+def _date(second: datetime.datetime) -> str:
+    return format_datetime(second, usegmt=True)
 
 
 def registrar_mailbox() -> Mailbox[RegistrarMessage]:

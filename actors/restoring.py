@@ -49,7 +49,7 @@ def row_of(binding: Binding, now: float, now_utc: datetime.datetime) -> BindingR
     return BindingRecord(
         id=row_id(binding),
         aor=binding.aor,
-        contact=str(binding.contact),
+        contact=binding.contact_text,
         q=binding.q,
         refreshed_at=now_utc,
         expires_at=now_utc + datetime.timedelta(seconds=binding.until - now),

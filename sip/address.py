@@ -11,7 +11,7 @@ import attrs
 from .errors import BadHeader, BadUri
 from .grammar import LWS, QUOTED, TOKEN, parse_digits, quote, split_commas, unquote
 from .params import NO_PARAMS, Params
-from .uri import KEPT_LENGTH, Uri
+from .uri import KEPT, KEPT_LENGTH, Uri
 
 # name-addr    = [ display-name ] LAQUOT addr-spec RAQUOT
 # display-name = *(token LWS) / quoted-string
@@ -107,7 +107,7 @@ class NameAddr:
         return f"{display}<{self.uri}>{self.params}"
 
 
-_kept = lru_cache(maxsize=4096)(NameAddr._read)  # From and To of a dialog are the same in each of its messages
+_kept = lru_cache(maxsize=KEPT)(NameAddr._read)  # From and To of a dialog are the same in each of its messages
 
 STAR: Final = NameAddr(Uri(scheme="", opaque="*"))
 """What `Contact: *` reads as."""

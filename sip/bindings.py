@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 import attrs
 
 from .address import NameAddr
+from .lazy import lazy
 from .message import Request
 from .pace import Pace
 from .registration import Bounds, OutOfOrder, TooManyBindings, TooManyRegisters, Wish, Wishes, read_wishes
@@ -25,7 +26,8 @@ STALE_KEPT = 1024
 """Outdated dates that may stand in the heap whatever its size."""
 
 
-@attrs.frozen(eq=False)
+# Not slotted: what is made of it is kept in the instance's dictionary.
+@attrs.frozen(eq=False, slots=False)
 class Binding:
     """One way to one device of a user. A refresh makes a new one."""
 
@@ -52,13 +54,21 @@ class Binding:
         """The Request-URI of a request to this contact."""
         return self.contact.uri.without_headers().without_params("method")
 
-    @property
+    @lazy
+    def contact_text(self) -> str:
+        return str(self.contact)
+
+    @lazy
+    def uri_text(self) -> str:
+        return str(self.contact.uri)
+
+    @lazy
     def key(self) -> str:
         """What no other binding of the address of record has at the same time. A refresh may bring another key: a URI
         can be written in more than one way."""
         if self.instance is not None:
             return f"{self.reg_id or ''} {self.instance}"
-        return str(self.contact.uri)
+        return self.uri_text
 
     @property
     def secure(self) -> bool:
@@ -75,7 +85,7 @@ class Binding:
 
     def shown(self, now: float) -> str:
         """The Contact value of an answer, with the seconds that are left."""
-        return f"{self.contact};expires={self.seconds_left(now)}"
+        return f"{self.contact_text};expires={self.seconds_left(now)}"
 
     def seconds_left(self, now: float) -> int:
         return max(0, math.ceil(self.until - now))

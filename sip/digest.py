@@ -30,6 +30,7 @@ Lookup = Callable[[str], Secret | None]
 # (an unquoted value may hold more than a token: phones leave the quotes off a uri)
 _SCHEME = re.compile(rf"([{TOKEN_CHARS}]++)(?:[ \t]++(.*+))?", re.DOTALL)
 _PARAM = re.compile(rf'[ \t]*+([{TOKEN_CHARS}]++)[ \t]*+=[ \t]*+({QUOTED}|[^\s,"]++)[ \t]*+(?:,|$)')
+_PARAMS = re.compile(f"(?:{_PARAM.pattern})*+")
 _NC = re.compile(r"[0-9a-fA-F]{8}")
 # Our own nonces: 12 digits of milliseconds, 6 of a counter, 30 of the HMAC over both.
 _NONCE = re.compile(r"([0-9a-f]{12})([0-9a-f]{6})([0-9a-f]{30})")
@@ -111,11 +112,13 @@ class DigestServer:
     _highest: OrderedDict[str, int] = attrs.field(factory=OrderedDict, init=False)
     _forgotten_ms: int = attrs.field(default=-1, init=False)
     """When the youngest forgotten nonce was made: none so old is good any more unless it is remembered."""
+    _opaque: str = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         unknown = [name for name in self.algorithms if name not in ALGORITHMS]
         if unknown or not self.algorithms:
             raise ValueError(f"digest algorithms {self.algorithms!r}: known are {', '.join(ALGORITHMS)}")
+        self._opaque = hmac.digest(self.secret, f"opaque\0{self.realm}".encode(), "sha256").hex()[:32]
 
     def challenge(self, now: float, stale: bool = False) -> tuple[str, ...]:
         """Header values to challenge with, one for each algorithm; all share a fresh nonce.
@@ -123,7 +126,7 @@ class DigestServer:
         MD5 alone is not named, as some clients take no challenge that names an algorithm.
         """
         nonce = self._make_nonce(now)
-        common = f'Digest realm={quote(self.realm)}, qop="auth", nonce="{nonce}", opaque="{self._opaque()}"'
+        common = f'Digest realm={quote(self.realm)}, qop="auth", nonce="{nonce}", opaque="{self._opaque}"'
         if stale:
             common += ", stale=true"
         if self.algorithms == (MD5,):
@@ -200,9 +203,6 @@ class DigestServer:
 
     def _sign(self, start: str) -> str:
         return hmac.digest(self.secret, f"nonce\0{self.realm}\0{start}".encode(), "sha256").hex()[:30]
-
-    def _opaque(self) -> str:
-        return hmac.digest(self.secret, f"opaque\0{self.realm}".encode(), "sha256").hex()[:32]
 
 
 @attrs.frozen
@@ -298,14 +298,13 @@ def parse_auth_params(value: str) -> dict[str, str] | None:
         raise BadHeader("Authorization", value)
     if match[1].lower() != "digest":
         return None
-    text, at = match[2] or "", 0
-    params: dict[str, str] = {}
-    while at < len(text):
-        param = _PARAM.match(text, at)
-        if param is None or param[1].lower() in params:
-            raise BadHeader("Authorization", value)
-        params[param[1].lower()] = unquote(param[2])
-        at = param.end()
+    text = match[2] or ""
+    if _PARAMS.fullmatch(text) is None:
+        raise BadHeader("Authorization", value)
+    found = _PARAM.findall(text)
+    params = {name.lower(): unquote(written) for name, written in found}
+    if len(params) != len(found):
+        raise BadHeader("Authorization", value)
     return params
 
 

@@ -138,8 +138,11 @@ class Headers:
         Raises `BadHeader` when a quote or an angle bracket is left open.
         """
         key = key_of(name)
+        lines = self._by_key().get(key)
+        if lines is None:
+            return ()
         values: list[str] = []
-        for line in self._by_key().get(key, ()):
+        for line in lines:
             if key in _UNSPLIT:
                 values.append(line)
             elif line:

@@ -170,7 +170,9 @@ def _wish(contact: NameAddr, header_expires: int | None, bounds: Bounds) -> Wish
     if 0 < asked < bounds.min_expires:
         raise TooBrief(asked, bounds.min_expires)
     q = contact.q
-    kept = attrs.evolve(contact, params=contact.params.without("expires"))
+    kept = contact
+    if "expires" in contact.params:
+        kept = attrs.evolve(contact, params=contact.params.without("expires"))
     if len(str(kept)) > bounds.contact_length:
         raise _too_long("Contact")
     return Wish(kept, min(asked, bounds.max_expires), 1.0 if q is None else q, instance, reg_id)

@@ -13,8 +13,15 @@ def render(message: Request | Response) -> bytes:
 
     Content-Length is written where the message has one, else at the end. A line break in any value, a name that is
     no token or a Request-URI with white space raises `CannotRender`: such a message would say other things than
-    its headers do.
+    its headers do. They are kept with the message, which does not change: it may be sent again, or looked at by length.
     """
+    wire: bytes | None = message.__dict__.get("wire")
+    if wire is None:
+        wire = message.__dict__["wire"] = _render(message)
+    return wire
+
+
+def _render(message: Request | Response) -> bytes:
     if isinstance(message, Request):
         if not is_token(message.method) or not message.request_uri or not _is_one_word(message.request_uri):
             raise CannotRender(f"request line: {shorten(message.method)!r} {shorten(message.request_uri)!r}")

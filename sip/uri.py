@@ -17,6 +17,9 @@ from .params import NO_PARAMS, Params
 KEPT_LENGTH: Final = 256
 """The last URIs up to this length are kept as they were read: each message of a call brings the same few."""
 
+KEPT: Final = 16_384
+"""So many of them, as of addresses: each phone that registers brings the same three addresses again and again."""
+
 _UNRESERVED = r"A-Za-z0-9\-_.!~*'()"
 _ESCAPED = r"%[0-9A-Fa-f]{2}"
 
@@ -201,6 +204,8 @@ class Uri:
         return f"{self.scheme}:{user}{at}{self.hostport}{self.params}{headers}"
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if not isinstance(other, Uri):
             return NotImplemented
         if self._identity() != other._identity():
@@ -231,7 +236,7 @@ class Uri:
         )
 
 
-_kept = lru_cache(maxsize=4096)(Uri._read)
+_kept = lru_cache(maxsize=KEPT)(Uri._read)
 
 
 def parse_host(text: str, context: str) -> str:

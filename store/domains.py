@@ -49,6 +49,12 @@ class DomainDirectory:
     default_name: str = ""
     """NAME of the domain that takes what no domain takes: bare addresses, unknown hosts. Empty: none."""
     _by_name: dict[str, DomainRecord] = attrs.field(factory=dict)
+    _by_host: dict[str, DomainRecord] = attrs.field(factory=dict, init=False)
+    """By full name, as hosts are mostly written."""
+
+    def __attrs_post_init__(self) -> None:
+        for record in self._by_name.values():
+            self._by_host[self.names.full(record.name)] = record
 
     @classmethod
     def of(cls, names: DomainNames, records: Iterable[DomainRecord], default_name: str = "") -> DomainDirectory:
@@ -63,6 +69,9 @@ class DomainDirectory:
 
     def named(self, host: str) -> DomainRecord | None:
         """The domain that this host is a name of; None for an address, a foreign name, or one that is not in use."""
+        plain = self._by_host.get(host)
+        if plain is not None:
+            return plain
         for name in self.names.candidates(host):
             record = self._by_name.get(name)
             if record is not None:
@@ -70,10 +79,11 @@ class DomainDirectory:
         return None
 
     def put(self, record: DomainRecord) -> None:
-        self._by_name[record.name] = record
+        self._by_name[record.name] = self._by_host[self.names.full(record.name)] = record
 
     def remove(self, name: str) -> None:
         self._by_name.pop(name, None)
+        self._by_host.pop(self.names.full(name), None)
 
     def __iter__(self) -> Iterator[DomainRecord]:
         return iter(self._by_name.values())

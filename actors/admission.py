@@ -115,10 +115,12 @@ def screen(
         return Refused(405, headers=(("Allow", ", ".join(allow)),))
     if request.method in IN_DIALOG:
         return Refused(481)
-    supported = REGISTER_SUPPORTED if request.method == Method.REGISTER else SUPPORTED
-    unknown = [tag for tag in (*request.require, *request.proxy_require) if tag.lower() not in supported]
-    if unknown:
-        return Refused(420, headers=(("Unsupported", ", ".join(unknown)),))
+    required = request.require + request.proxy_require
+    if required:
+        supported = REGISTER_SUPPORTED if request.method == Method.REGISTER else SUPPORTED
+        unknown = [tag for tag in required if tag.lower() not in supported]
+        if unknown:
+            return Refused(420, headers=(("Unsupported", ", ".join(unknown)),))
     if request.body and not _readable(request):
         return Refused(415, headers=(ACCEPT_HEADER, ("Accept-Encoding", "identity"), ("Accept-Language", "en")))
     if request.method != Method.INVITE:

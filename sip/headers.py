@@ -183,9 +183,11 @@ class Headers:
     def with_first(self, name: str, value: str) -> Headers:
         """The same with another value in the first line of that name, whose spelling stays. There must be one."""
         key, index = key_of(name), self._by_key()
-        at = next(at for at, line in enumerate(self.lines) if key_of(line[0]) == key)
-        value = value.strip(LWS)
-        headers = Headers.from_lines((*self.lines[:at], (self.lines[at][0], value), *self.lines[at + 1 :]))
+        lines, value, at = list(self.lines), value.strip(LWS), 0
+        while key_of(lines[at][0]) != key:
+            at += 1
+        lines[at] = (lines[at][0], value)
+        headers = Headers.from_lines(tuple(lines))
         object.__setattr__(headers, "_index", {**index, key: (value, *index[key][1:])})
         return headers
 

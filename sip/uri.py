@@ -311,6 +311,8 @@ def comparable(text: str) -> str:
 
 
 def _escape(text: str, plain: frozenset[int]) -> str:
+    if text.isascii() and text.isalnum():
+        return text
     raw = text.encode("utf-8", "surrogateescape")
     return "".join(chr(octet) if octet in plain else f"%{octet:02X}" for octet in raw)
 

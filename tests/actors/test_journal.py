@@ -142,7 +142,7 @@ async def test_a_failing_store_is_tried_again_less_and_less_often_and_loses_noth
     assert store.written == [["CA1 completed", "CA2 ringing"]]
     gaps = [round(later - earlier, 6) for earlier, later in zip(store.tries, store.tries[1:], strict=False)]
     assert gaps == [1, 2, 4, 8, 16, 30, 30, 30]
-    told = [line for line in logs if line["event"].startswith("store")]
+    told = [line for line in logs if line["event"].startswith("store does not write")]
     assert [line["log_level"] for line in told] == ["error"] * failures
     assert told[3]["pending"] == 2
     assert told[3]["error"] == "database or disk is full"

@@ -26,13 +26,12 @@ class ChildFacts:
 def dial_parameters(result: Dialled, child: ChildFacts | None, recording: RecordingFacts | None = None) -> Parameters:
     """The parameters beside those of every request. `child` is the call of `result.child`; `None` when there is none.
 
-    There is no URL of a recording that does not exist, and no duration of a call that goes on elsewhere.
+    There is no URL of a recording that does not exist.
     """
     parameters: list[tuple[str, str]] = [("DialCallStatus", result.status)]
     if child is not None:
         parameters.append(("DialCallSid", child.sid))
-    if result.duration_s is not None:
-        parameters.append(("DialCallDuration", str(begun_seconds(result.duration_s))))
+    parameters.append(("DialCallDuration", str(begun_seconds(result.duration_s))))
     parameters.append(("DialBridged", "true" if result.bridged else "false"))
     if child is not None and child.sip:
         if child.sip_call_id is not None:

@@ -26,14 +26,13 @@ from .forking_steps import (
     Finished,
     ForkingStep,
     How,
-    ReleaseLeg,
     SendDigits,
     StartScreening,
     StopRecording,
     Unbridge,
     Why,
 )
-from .forking_table import TABLE, Act, Input, LegInput, LegState, State
+from .forking_table import TABLE, Act, Input, LegInput, State
 from .ringing import Outcome, Ringing
 from .ringing_legs import Child, Failure, Leg, Stage
 from .steps import Ending
@@ -53,7 +52,6 @@ _ENDS: Final = {
     Input.STAR: (How.STAR, Why.FINISHED),
     Input.TIME_LIMIT: (How.TIME_LIMIT, Why.TIME_LIMIT),
     Input.STOPPED: (How.STOPPED, Why.CANCELLED),
-    Input.TAKEN: (How.TAKEN, Why.FINISHED),
     Input.CALLER_LEFT: (How.CALLER_LEFT, Why.CALLER_LEFT),
     Input.INTERRUPTED: (How.INTERRUPTED, Why.CANCELLED),
 }
@@ -95,8 +93,6 @@ class Forking:
     _how: How = attrs.field(init=False, default=How.NOBODY)
     _caller_left: bool = attrs.field(init=False, default=False)
     _bridged: bool = attrs.field(init=False, default=False)
-    _released: bool = attrs.field(init=False, default=False)
-    """Whether the callee's call lives on."""
     _ended_at: float = attrs.field(init=False, default=0.0)
     _limit_due: float = attrs.field(init=False, default=math.inf)
     _writing_due: float = attrs.field(init=False, default=math.inf)
@@ -210,13 +206,6 @@ class Forking:
             self._ringing.fail(found, cancelled, Why.CANCELLED, now)
         elif found is not None and found.stage is Stage.ANSWERED:
             self._feed(Input.STOPPED, now)
-        return self._taken(now)
-
-    def take_child(self, child: int, now: float) -> list[ForkingStep]:
-        """Somebody outside sends the callee's call to a document of its own. Of no effect before the answer."""
-        found = self._ringing.child(child)
-        if found is not None and found.stage is Stage.ANSWERED:
-            self._feed(Input.TAKEN, now)
         return self._taken(now)
 
     def recording_written(self, duration_s: float, now: float) -> list[ForkingStep]:
@@ -346,9 +335,6 @@ class Forking:
                 self._ringing.over(self._callee.child, "completed", 200, now)
             case Act.PART:
                 self._ringing.over(self._callee.child, "completed", 200, now)
-            case Act.LET_GO:
-                self._callee.state, self._callee.child.stage, self._released = LegState.GONE, Stage.OVER, True
-                self._steps.append(ReleaseLeg(leg=self._callee.number))
         if self._writing:
             self._steps.append(StopRecording())
             self._writing_due = now + WRITING_S
@@ -376,7 +362,7 @@ class Forking:
                 leg=callee.number,
                 sip_status=200,
                 bridged=self._bridged,
-                duration_s=None if self._released else max(self._ended_at - answered_at, 0.0),
+                duration_s=max(self._ended_at - answered_at, 0.0),
             )
         self.result = result
         self._steps.append(Finished(result))

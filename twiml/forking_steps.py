@@ -81,18 +81,8 @@ class HangUpLeg:
 
 
 @attrs.frozen(kw_only=True)
-class ReleaseLeg:
-    """Leave a leg to the document that its call was sent to. It is none of the dial's business any more."""
-
-    leg: int
-
-
-@attrs.frozen(kw_only=True)
 class ChildChanged:
-    """A child's call has a new status; the events come in order, each once, `completed` last.
-
-    A child that is let go to another document gets no `completed` from here.
-    """
+    """A child's call has a new status; the events come in order, each once, `completed` last."""
 
     child: int
     event: CallEvent
@@ -213,7 +203,6 @@ class How(enum.Enum):
     STAR = "star"
     TIME_LIMIT = "time-limit"
     STOPPED = "stopped"
-    TAKEN = "taken"
     CALLER_LEFT = "caller-left"
     INTERRUPTED = "interrupted"
 
@@ -231,8 +220,8 @@ class Dialled:
     sip_status: int | None = None
     bridged: bool = False
     """Whether the two were connected."""
-    duration_s: float | None = 0.0
-    """From the callee's answer to the end; `None` when the callee's call lives on."""
+    duration_s: float = 0.0
+    """From the callee's answer to the end."""
     recorded_s: float | None = None
     """Length of the recording; `None` when there is none."""
     caller_left: bool = False
@@ -251,7 +240,6 @@ ForkingStep: TypeAlias = (
     | StartLeg
     | CancelLeg
     | HangUpLeg
-    | ReleaseLeg
     | ChildChanged
     | PlayRingback
     | StopRingback

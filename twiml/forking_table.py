@@ -114,8 +114,6 @@ class Input(enum.Enum):
     TIME_LIMIT = "time-limit"
     STOPPED = "stopped"
     """Somebody outside ended the callee's call."""
-    TAKEN = "taken"
-    """Somebody outside sent the callee's call to a document of its own."""
     CALLER_LEFT = "caller-left"
     INTERRUPTED = "interrupted"
     """Somebody outside sent the caller's call to another document."""
@@ -137,15 +135,12 @@ class Act(enum.Enum):
     """The callee is gone already."""
     HANG_UP = "hang-up"
     """End the callee's leg."""
-    LET_GO = "let-go"
-    """Leave the callee to its new document."""
     FINISH = "finish"
 
 
 _CALLEE_UP: Mapping[Input, tuple[State, Act]] = {
     Input.CALLEE_LEFT: (State.CLOSING, Act.PART),
     Input.STOPPED: (State.CLOSING, Act.HANG_UP),
-    Input.TAKEN: (State.CLOSING, Act.LET_GO),
     Input.CALLER_LEFT: (State.CLOSING, Act.HANG_UP),
     Input.INTERRUPTED: (State.CLOSING, Act.HANG_UP),
 }

@@ -38,7 +38,6 @@ from ...twiml.forking_steps import (
     HangUpLeg,
     PassEarlyMedia,
     PlayRingback,
-    ReleaseLeg,
     SendDigits,
     StartChild,
     StartLeg,
@@ -306,8 +305,6 @@ class _Session:
             case HangUpLeg():
                 self.legs[step.leg].parting = True
                 await self._to_leg(step.leg, to_child.HangUpLeg(step.leg, step.why.value))
-            case ReleaseLeg():
-                log.info("a leg goes its own way", leg=step.leg)
             case ChildChanged():
                 await self._child_changed(step)
             case PlayRingback():

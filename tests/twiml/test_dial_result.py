@@ -61,11 +61,6 @@ def test_headers_that_are_not_x_are_never_told() -> None:
     assert [name for name in told if name.startswith("DialSipHeader_")] == ["DialSipHeader_X-Reason"]
 
 
-def test_a_callee_who_went_elsewhere_has_no_duration() -> None:
-    taken = Dialled(how=How.TAKEN, status="completed", child=0, leg=1, sip_status=200, bridged=True, duration_s=None)
-    assert "DialCallDuration" not in dict(dial_parameters(taken, CHILD))
-
-
 def test_a_call_that_was_never_sent_has_no_call_id() -> None:
     told = dict(dial_parameters(Dialled(how=How.NOBODY, status="failed", child=0), ChildFacts(sid="CA2", sip=True)))
     assert "DialSipCallId" not in told

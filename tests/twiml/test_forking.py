@@ -16,7 +16,6 @@ from offhook.twiml.forking_steps import (
     Dialled,
     HangUpLeg,
     How,
-    ReleaseLeg,
     SendDigits,
     StartChild,
     StartLeg,
@@ -351,7 +350,6 @@ def test_the_verdict_on_a_leg_that_is_not_the_callee_is_nothing() -> None:
     [
         ("ended", How.CALLEE_LEFT, None),
         ("stop_child", How.STOPPED, HangUpLeg(leg=1, why=Why.CANCELLED)),
-        ("take_child", How.TAKEN, ReleaseLeg(leg=1)),
         ("caller_left", How.CALLER_LEFT, HangUpLeg(leg=1, why=Why.CALLER_LEFT)),
         ("interrupted", How.INTERRUPTED, HangUpLeg(leg=1, why=Why.CANCELLED)),
     ],
@@ -364,16 +362,14 @@ def test_whoever_leaves_before_the_bridge_ends_the_dial(noun: Any, given_: str, 
             steps = core.ended(1, 3.0)
         case "stop_child":
             steps = core.stop_child(0, 3.0)
-        case "take_child":
-            steps = core.take_child(0, 3.0)
         case "caller_left":
             steps = core.caller_left(3.0)
         case _:
             steps = core.interrupted(3.0)
     result = end(steps)
     assert (result.how, result.status, result.bridged) == (how, "completed", False)
-    assert result.duration_s == (None if how is How.TAKEN else 2.0)
-    assert [one for one in steps if isinstance(one, HangUpLeg | ReleaseLeg)] == ([] if step is None else [step])
+    assert result.duration_s == 2.0
+    assert [one for one in steps if isinstance(one, HangUpLeg)] == ([] if step is None else [step])
     assert not only(steps, Unbridge)
 
 
@@ -460,22 +456,6 @@ def test_a_bridged_child_completed_from_outside_ends_the_dial() -> None:
     steps = core.stop_child(0, 12.0)
     assert said(steps, HangUpLeg) == [(1, Why.CANCELLED)]
     assert end(steps).how is How.STOPPED
-
-
-def test_a_callee_sent_to_another_document_lives_on_and_has_no_duration() -> None:
-    core = bridged()
-    steps = core.take_child(0, 12.0)
-    assert kinds(steps) == ["Unbridge", "ReleaseLeg", "Finished"]
-    assert said(steps, ReleaseLeg) == [(1,)]
-    result = end(steps)
-    assert (result.how, result.status, result.bridged, result.duration_s) == (How.TAKEN, "completed", True, None)
-    assert core.ended(1, 20.0) == []
-
-
-def test_a_child_that_rings_cannot_be_sent_to_another_document_yet() -> None:
-    core = calling(sip())
-    assert core.take_child(0, 1.0) == []
-    assert not core.finished
 
 
 def test_an_update_of_the_caller_ends_everything_at_once() -> None:
@@ -783,6 +763,5 @@ def test_numbers_of_nobody_are_nothing() -> None:
         == core.located(99, [[contact("x")]], 1.0)
         == core.unreachable(99, 1.0)
         == core.stop_child(99, 1.0)
-        == core.take_child(99, 1.0)
         == []
     )

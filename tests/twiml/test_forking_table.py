@@ -21,7 +21,6 @@ from offhook.twiml.forking_steps import (
     HangUpLeg,
     PassEarlyMedia,
     PlayRingback,
-    ReleaseLeg,
     StartChild,
     StartLeg,
     StartRecording,
@@ -69,7 +68,7 @@ def test_the_caller_can_leave_in_every_state() -> None:
 
 
 def test_the_callee_can_leave_whenever_there_is_one() -> None:
-    for given_ in (Input.CALLEE_LEFT, Input.STOPPED, Input.TAKEN):
+    for given_ in (Input.CALLEE_LEFT, Input.STOPPED):
         assert {state for state, other in TABLE if other is given_} == {State.SENDING, State.SCREENING, State.BRIDGED}
 
 
@@ -117,7 +116,7 @@ class Actor:
                     assert "completed" not in self.events[child]
                     self.legs.add(leg)
                     self.told.add(leg)
-                case CancelLeg(leg=leg) | HangUpLeg(leg=leg) | ReleaseLeg(leg=leg):
+                case CancelLeg(leg=leg) | HangUpLeg(leg=leg):
                     assert leg in self.told
                     self.legs.discard(leg)
                 case Bridge(leg=leg):
@@ -165,7 +164,6 @@ UNLIKELY = (
     "declined",
     "star",
     "stop_child",
-    "take_child",
     "lost",
     "wake",
     "wait",
@@ -214,8 +212,6 @@ def play(actor: Actor, operation: str, at: int, sip_status: int, contacts: int) 
             steps = core.key("*", now)
         case "stop_child":
             steps = core.stop_child(child, now)
-        case "take_child":
-            steps = core.take_child(child, now)
         case "written":
             steps = core.recording_written(float(contacts), now)
         case "lost":

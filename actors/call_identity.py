@@ -46,6 +46,8 @@ class Identity:
     """Call SID of the call that dialled this one."""
     trunk: str | None = None
     """Name of the trunk that brought it."""
+    custom_headers: bool = True
+    """Whether its application is shown custom headers; those of a call by a trunk, either way, are discarded."""
     forwarded_from: str | None = None
     """The number that diverted the call to ours."""
 
@@ -72,8 +74,9 @@ class Identity:
             username=admitted.username,
             remote_host=flow.remote[0],
             local_host=flow.local[0],
-            passed_headers=tuple(passed_headers(request.headers)),
+            passed_headers=tuple(passed_headers(request.headers)) if carried is None else (),
             trunk=None if carried is None else carried.trunk.name,
+            custom_headers=carried is None,
             forwarded_from=None if carried is None else carried.forwarded_from,
         )
 
@@ -103,6 +106,11 @@ class Identity:
             ),
         )
 
+    def picked_up(self, call_id: str, host: str, headers: Iterable[tuple[str, str]]) -> Identity:
+        """A call of ours, once somebody at `host` has answered: of the answer's headers only `X-` ones are shown."""
+        shown = ((name, value) for name, value in headers if is_custom(name)) if self.custom_headers else ()
+        return attrs.evolve(self, sip_call_id=call_id, remote_host=host, passed_headers=tuple(shown))
+
     def answer_headers(self, settings: Settings) -> tuple[tuple[str, str], ...]:
         """What our 200 carries beside the session description."""
         return ((f"{settings.header_prefix}CallSid", self.sid),)
@@ -121,6 +129,7 @@ class Identity:
             username=None,
             passed_headers=(),
             trunk=None,
+            custom_headers=not number,
             forwarded_from=None,
         )
 
@@ -158,6 +167,10 @@ class ChildCallbacks:
     """Names of the events that are told."""
 
 
+def is_custom(name: str) -> bool:
+    return name[:2].lower() == "x-"
+
+
 def passed_headers(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """The header fields an application is shown."""
-    return ((name, value) for name, value in headers if name[:2].lower() == "x-" or name.lower() == "user-to-user")
+    """The header fields of an INVITE that an application is shown."""
+    return ((name, value) for name, value in headers if is_custom(name) or name.lower() == "user-to-user")

@@ -10,7 +10,7 @@ import trio
 from ..sip.headers import Headers
 from ..store.records import CallRecord
 from ..twiml.params import CallStatus, begun_seconds
-from .call_identity import ChildCallbacks, Identity, passed_headers
+from .call_identity import ChildCallbacks, Identity
 from .call_news import CallReporter
 from .messages.child import TellChildStatus
 from .messages.events import CallAnswered, CallEnded, CallRinging, CallStarted
@@ -68,11 +68,7 @@ class ChildNews(CallReporter):
 
     def answered(self, call_id: str, host: str, headers: Headers) -> None:
         """A leg was picked up: its headers are what a screening document is shown."""
-        self._identify(
-            attrs.evolve(
-                self.identity, sip_call_id=call_id, remote_host=host, passed_headers=tuple(passed_headers(headers))
-            )
-        )
+        self._identify(self.identity.picked_up(call_id, host, headers))
 
     def changed(self, news: TellChildStatus) -> None:
         at, who, bus = self.services.now_utc(), self.identity, self.services.bus

@@ -9,7 +9,17 @@ from typing import Self
 
 import attrs
 
-from .scenarios import HUNG_UP_ON, LOCAL, ROW, note_audio, scenario, sending, session_description
+from .scenarios import (
+    LOCAL,
+    ROW,
+    Headers,
+    header_lines,
+    hung_up_on,
+    note_audio,
+    scenario,
+    sending,
+    session_description,
+)
 
 MY_TAG = ";tag=[pid]c[call_number]"
 CONTACT = f"Contact: <sip:callee@{LOCAL};transport=[transport]>"
@@ -49,7 +59,16 @@ class Callee:
         self._steps.append(sending("SIP/2.0 180 Ringing", *ANSWERED, "[last_CSeq:]", CONTACT, "Content-Length: 0"))
         return self
 
-    def answers(self) -> Self:
+    def refuses(self, status: int, headers: Headers = ()) -> Self:
+        """`status` goes and ACK comes."""
+        more = header_lines(headers)
+        self._steps.append(
+            sending(f"SIP/2.0 {status} No", *ANSWERED, "[last_CSeq:]", *more, "Content-Length: 0", retransmit=True)
+        )
+        self._steps += [COPY_OF_INVITE, '<recv request="ACK"/>']
+        return self
+
+    def answers(self, headers: Headers = ()) -> Self:
         """200 goes and ACK comes."""
         self._steps.append(
             sending(
@@ -57,6 +76,7 @@ class Callee:
                 *ANSWERED,
                 "[last_CSeq:]",
                 CONTACT,
+                *header_lines(headers),
                 "Content-Type: application/sdp",
                 "Content-Length: [len]",
                 body=session_description(self.media_port, (0, "PCMU")),
@@ -70,12 +90,12 @@ class Callee:
         self._steps.append(f'<pause milliseconds="{milliseconds}"/>')
         return self
 
-    def is_hung_up_on(self) -> Self:
+    def is_hung_up_on(self, headers: Headers = ()) -> Self:
         """BYE comes and gets 200."""
-        self._steps.append(HUNG_UP_ON)
+        self._steps.append(hung_up_on(headers))
         return self
 
-    def hangs_up(self) -> Self:
+    def hangs_up(self, headers: Headers = ()) -> Self:
         """BYE goes and gets 200."""
         self._steps.append(
             sending(
@@ -87,6 +107,7 @@ class Callee:
                 "To: [$from]",
                 "Call-ID: [call_id]",
                 "CSeq: 1 BYE",
+                *header_lines(headers),
                 "Content-Length: 0",
                 retransmit=True,
             )

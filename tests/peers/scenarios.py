@@ -8,7 +8,7 @@ A step knows how far back an earlier message is, which SIPp needs for the branch
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, TypeAlias
 from xml.sax.saxutils import quoteattr
 
 import attrs
@@ -28,6 +28,10 @@ class Login:
     password: str
 
 
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values."""
+
+
 @attrs.define
 class Caller:
     """What one call of a calling scenario does, in order."""
@@ -39,7 +43,7 @@ class Caller:
     login: Login | None = None
     user: str = "sipp"
     """User part of our address when there is no login."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     """Further headers of the INVITE."""
     notes_audio: bool = False
     """SIPp logs which port the answer names for our port: a line of the two."""
@@ -111,7 +115,7 @@ class Caller:
 
     def is_hung_up_on(self) -> Self:
         """BYE comes and gets 200."""
-        self._steps += [HUNG_UP_ON]
+        self._steps.append(hung_up_on())
         return self
 
     def waits(self, milliseconds: int) -> Self:
@@ -138,7 +142,7 @@ class Caller:
         self._cseq += 1
         self._invite_cseq = self._cseq
         self._invited = len(self._steps)
-        own = (f"{name}: {value}" for name, value in self.headers)
+        own = header_lines(self.headers)
         self._request(
             "INVITE", self.target, self._cseq, *headers, *own, opening=True, retransmit=True, body=self._offer()
         )
@@ -225,16 +229,14 @@ def note_audio(port: int | str) -> str:
     )
 
 
-HUNG_UP_ON = '<recv request="BYE"/>\n' + sending(
-    "SIP/2.0 200 OK",
-    "[last_Via:]",
-    "[last_From:]",
-    "[last_To:]",
-    "[last_Call-ID:]",
-    "[last_CSeq:]",
-    "Content-Length: 0",
-)
-"""BYE comes and gets 200."""
+def header_lines(headers: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers]
+
+
+def hung_up_on(headers: Headers = ()) -> str:
+    """The steps in which BYE comes and gets 200."""
+    lines = ("[last_Via:]", "[last_From:]", "[last_To:]", "[last_Call-ID:]", "[last_CSeq:]", *header_lines(headers))
+    return '<recv request="BYE"/>\n' + sending("SIP/2.0 200 OK", *lines, "Content-Length: 0")
 
 
 def session_description(port: int | str, *codecs: tuple[int, str]) -> str:

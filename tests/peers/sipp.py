@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -74,6 +75,32 @@ class Run:
         )
 
 
+_LOGGED = re.compile(
+    r"^-+ \d{4}-\d\d-\d\d[^\n]*\n\w+ message (sent|received) [^\n]*\n\n(.*?)(?=^-+ \d{4}-|\Z)", re.DOTALL | re.MULTILINE
+)
+
+
+@attrs.frozen
+class Wire:
+    """A message as it stood on the wire."""
+
+    text: str
+
+    @property
+    def start(self) -> str:
+        """Its first line."""
+        return self.text.partition("\r\n")[0]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Names and values, as they are written."""
+        head = self.text.partition("\r\n\r\n")[0].split("\r\n")[1:]
+        return [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in head)]
+
+    def values(self, name: str) -> list[str]:
+        return [value for known, value in self.headers if known.lower() == name.lower()]
+
+
 @attrs.define(eq=False)
 class Sipp:
     """A SIPp that is running; what its scenario logs is in `folder / "notes.log"`."""
@@ -82,6 +109,12 @@ class Sipp:
     folder: Path
     most_s: float
     """Seconds after which it is stuck."""
+
+    def received(self, method: str) -> list[Wire]:
+        """The requests of that method that it has got, copies too; it has to log its messages."""
+        text = (self.folder / "messages.log").read_bytes().decode(errors="surrogateescape")
+        taken = [Wire(match[2]) for match in _LOGGED.finditer(text) if match[1] == "received"]
+        return [message for message in taken if message.start.startswith(f"{method} ")]
 
     async def finished(self) -> Run:
         """Wait for the last call, and read the counts."""
@@ -130,16 +163,25 @@ async def open_sipp(
     rate: float,
     at_once: int = 2000,
     most_s: float = 60.0,
+    host: str = "127.0.0.1",
     port: int | None = None,
     table: Sequence[str] = (),
 ) -> AsyncIterator[Sipp]:
     """Start `calls` calls of the scenario, `rate` a second; SIPp lives in the block.
 
-    `port`: SIPp's own, None: any. `table`: rows of columns with `;` between them, a row a call.
+    `host`, `port`: SIPp's own, None: any. `table`: rows of columns with `;` between them, a row a call.
     """
     pace = (f"{server[0]}:{server[1]}", *("-r", str(rate)), *("-l", str(at_once)))
     async with _running(
-        caller, folder, pace, transport=transport, calls=calls, most_s=most_s, port=port or free_port(), table=table
+        caller,
+        folder,
+        pace,
+        transport=transport,
+        calls=calls,
+        most_s=most_s,
+        host=host,
+        port=port or free_port(),
+        table=table,
     ) as sipp:
         yield sipp
 
@@ -154,10 +196,12 @@ async def open_callee(
     calls: int,
     most_s: float = 60.0,
     table: Sequence[str] = (),
+    log_messages: bool = False,
 ) -> AsyncIterator[Sipp]:
     """A SIPp that takes `calls` calls on 127.0.0.1:`port` and is done then."""
+    log = ("-trace_msg", "-message_file", str(folder / "messages.log")) if log_messages else ()
     async with _running(
-        callee, folder, (), transport=transport, calls=calls, most_s=most_s, port=port, table=table
+        callee, folder, log, transport=transport, calls=calls, most_s=most_s, port=port, table=table
     ) as sipp:
         await until(lambda: is_bound(port, transport), 10, "SIPp listens", sipp.process)
         yield sipp
@@ -174,6 +218,7 @@ async def _running(
     most_s: float,
     port: int,
     table: Sequence[str],
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Sipp]:
     program = need("sipp", "sip-tester")
     write_files(folder, {"scenario.xml": scenario.xml()})
@@ -185,7 +230,7 @@ async def _running(
         *("-sf", str(folder / "scenario.xml")),
         *(("-inf", str(folder / "table.csv")) if table else ()),
         *("-t", MODES[transport]),
-        *("-i", "127.0.0.1"),
+        *("-i", host),
         *("-p", str(port)),
         *("-m", str(calls)),
         "-nostdin",
@@ -218,11 +263,21 @@ async def run_sipp(
     calls: int,
     rate: float,
     most_s: float = 60.0,
+    host: str = "127.0.0.1",
     port: int | None = None,
     table: Sequence[str] = (),
 ) -> Run:
     """Make all the calls and wait for the last one."""
     async with open_sipp(
-        caller, server, folder, transport=transport, calls=calls, rate=rate, most_s=most_s, port=port, table=table
+        caller,
+        server,
+        folder,
+        transport=transport,
+        calls=calls,
+        rate=rate,
+        most_s=most_s,
+        host=host,
+        port=port,
+        table=table,
     ) as sipp:
         return await sipp.finished()

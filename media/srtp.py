@@ -36,6 +36,11 @@ _PROFILES: Final = {
 }
 
 
+def is_rtp_like(data: bytes) -> bool:
+    """Whether a datagram claims to be RTP or RTCP (RFC 7983): phones send STUN and empty ones to the same port."""
+    return len(data) > 0 and data[0] >> 6 == 2
+
+
 def _context(suite: Suite, key: bytes, ssrc_type: int) -> Session:
     return Session(Policy(key=key, ssrc_type=ssrc_type, srtp_profile=_PROFILES[suite]))
 
@@ -96,7 +101,7 @@ class Srtp:
     events: list[MediaEvent]
     """The session's."""
     refused: int = 0
-    """Datagrams that could not be opened, of RTP and RTCP."""
+    """Datagrams of RTP and RTCP that could not be opened."""
     _keys: Keys | None = attrs.field(default=None, init=False)
     _inbound: _Inbound | None = attrs.field(default=None, init=False)
     _before: _Inbound | None = attrs.field(default=None, init=False)
@@ -140,7 +145,7 @@ class Srtp:
             return plain
         if before is not None and now < self._before_until and (plain := before.open(data)) is not None:
             return plain
-        self.refused += 1
+        self.refused += is_rtp_like(data)
         return None
 
     def open_report(self, data: bytes, now: float) -> bytes | None:
@@ -150,7 +155,7 @@ class Srtp:
             return plain
         if before is not None and now < self._before_until and (plain := before.open_report(data)) is not None:
             return plain
-        self.refused += 1
+        self.refused += is_rtp_like(data)
         return None
 
     def seal(self, packet: bytes) -> bytes:

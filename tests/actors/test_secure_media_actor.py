@@ -216,6 +216,38 @@ async def test_our_later_offer_repeats_our_key_unless_its_suite_is_another_or_a_
         assert offered.key != ours.key
 
 
+async def test_audio_that_is_switched_off_comes_back_under_the_same_key(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_secure_phone(house)
+        ours = phone.told(await media.prepare(phone.describe(), SECURE))
+        await phone.receive(10)
+        port = phone.socket.local[1]
+        off = await media.reoffer(phone.describe().replace(f"m=audio {port}".encode(), b"m=audio 0"))
+        assert [stream.port for stream in off.media] == [0]
+        await trio.sleep(1)
+        assert phone.told(await media.reoffer(phone.describe())) == ours
+        await phone.receive(10)
+        assert in_order(phone.plain.heard)
+
+
+async def test_a_refresh_that_offers_our_last_answer_again_goes_on_under_its_keys(autojump_clock: MockClock) -> None:
+    async with a_house() as house:
+        media, phone = house.start(), await a_secure_phone(house)
+        answer = await media.prepare(phone.describe(crypto=Crypto(5, Suite.AES_32, FIRST)), SECURE)
+        phone.told(answer)
+        await phone.receive(10)
+        refresh = sdp.render(answer)
+        await media.settle(phone.describe(), offer=refresh)
+        await phone.receive(10)
+        assert in_order(phone.plain.heard)
+        with pytest.raises(BadAnswer):
+            await media.settle(phone.plain.describe(), offer=refresh)
+        with pytest.raises(BadAnswer):
+            await media.settle(phone.describe(crypto=Crypto(1, Suite.AES_80, FIRST)), offer=refresh)
+        await phone.receive(10)
+        assert in_order(phone.plain.heard)
+
+
 async def test_a_clear_leg_has_no_key_to_renew(autojump_clock: MockClock) -> None:
     async with a_house() as house:
         media, phone = house.start(), await a_phone(house)

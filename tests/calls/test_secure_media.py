@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.messages.events import CallEnded, CallRefused
+from offhook.actors.messages.events import CallEnded, CallRefused, QualityMeasured
 from offhook.media import sdp
 from offhook.media.sdp import SessionDescription, Suite
 from offhook.media.sdp.crypto import Crypto, parse_crypto
@@ -343,6 +343,23 @@ async def test_a_user_without_a_tls_binding_is_not_called_in_clear(autojump_cloc
         await alice.over()
         assert (await here.outcome())["DialCallStatus"] == "failed"
         assert it.codes() == [32209]
+
+
+async def test_a_caller_whose_key_is_used_up_is_heard_no_more(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with safe_office(tmp_path) as here:
+        it = here.it
+        plays(it)
+        it.web.on("/voice", twiml("<Play loop='0'>/song.wav</Play>"))
+        alice = await here.alice_calls(edit=with_lines("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY|500"))
+        assert await alice.answered()
+        started = trio.current_time()
+        await alice.over()
+        assert trio.current_time() - started == pytest.approx(500 * 0.02 + 60, abs=1)
+        assert it.codes() == [32014]
+        await it.idle()
+        [quality] = it.of(QualityMeasured)
+        assert quality.packets_received == 500
+        assert quality.packets_refused == pytest.approx(60 * 50, abs=20)
 
 
 # ---------------------------------------------------------------------------------------------- later offers

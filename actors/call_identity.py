@@ -36,7 +36,7 @@ class Identity:
     username: str | None
     """Digest user, where one was asked for."""
     remote_host: str
-    """Address the INVITE came from."""
+    """Address the INVITE came from; of a dialled call where its answer came from, empty before that."""
     local_host: str
     """Address it came to."""
     passed_headers: tuple[tuple[str, str], ...] = ()
@@ -101,7 +101,7 @@ class Identity:
                 domain=self.sip_domain,
                 domain_sid=self.domain.sid if self.domain is not None and self.sip_domain is not None else None,
                 username=self.username,
-                source_ip=self.remote_host,
+                source_ip=self.remote_host or None,
                 headers=self.passed_headers,
             ),
         )
@@ -125,6 +125,7 @@ class Identity:
             direction="outbound-dial",
             parent_sid=self.sid,
             sip_call_id="",
+            remote_host="",
             sip_domain=None if number else self.sip_domain,
             username=None,
             passed_headers=(),

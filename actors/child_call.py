@@ -51,7 +51,6 @@ from ..sip.errors import SipError
 from ..sip.headers import Headers
 from ..sip.routing import hop_of
 from ..sip.transaction.invite_client import MAX_FORKS
-from ..sip.uri import Uri
 from ..transport.errors import TlsTooOld, TransportError
 from .actor import Actor
 from .call_media import CallMedia, NoDescription
@@ -366,7 +365,7 @@ class ChildCall(Actor[ChildInput]):
     def _picked_up(self, leg: ChildLeg, fact: LegAnswered) -> None:
         leg.answered = True
         core = leg.actor.leg
-        self.news.answered(core.call_id, Uri.parse(core.remote_uri).host, fact.headers)
+        self.news.answered(core.call_id, leg.actor.heard_from or "", fact.headers)
         self._tell(LegPickedUp(self.number, leg.number, fact.headers))
 
     def _gone(self, leg: ChildLeg, headers: Headers) -> None:

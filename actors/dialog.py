@@ -43,6 +43,8 @@ class LegActor(Actor[LegMessage]):
     """The INVITE it serves, as `Registry.invites` knows it."""
     unsent: TransportError | None = attrs.field(default=None, init=False)
     """Why the last request that reached nobody did not; the fact that the leg is over says only that it did not."""
+    heard_from: str | None = None
+    """Host that the last message came from."""
     _held: Connection | None = None
 
     async def handle(self, message: LegMessage) -> None:
@@ -50,6 +52,7 @@ class LegActor(Actor[LegMessage]):
         match message:
             case Incoming():
                 self._hold(message.flow)
+                self.heard_from = message.flow.remote[0]
                 outputs = self.leg.receive(message.message, message.flow, now)
             case LegOrder():
                 outputs = self.leg.handle(message.command, now)

@@ -133,7 +133,7 @@ def _sip_parameters(sip: SipFacts) -> Iterable[tuple[str, str]]:
         ("SipSourceIp", sip.source_ip),
     )
     return [
-        *((name, plain(value)) for name, value in optional if value is not None),
+        *((name, plain(value)) for name, value in optional if value),
         *header_parameters(sip.headers),
     ]
 

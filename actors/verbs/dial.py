@@ -5,6 +5,7 @@ The core decides who rings, who wins and how it ends; this makes calls, couples 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, assert_never
@@ -287,10 +288,10 @@ class _Session:
     # --- steps of the core -----------------------------------------------------------------------------------
 
     async def _carry_out(self, steps: Sequence[ForkingStep]) -> None:
-        """Do as the core says; what comes of it at once is fed back before anything else happens."""
-        todo = list(steps)
+        """Do as the core says, in its order: what it says to what comes of a step at once follows all it has said."""
+        todo = deque(steps)
         while todo:
-            todo[:1] = await self._step(todo[0])
+            todo += await self._step(todo.popleft())
 
     async def _step(self, step: ForkingStep) -> Sequence[ForkingStep]:
         stage, now = self.stage, trio.current_time()

@@ -1,9 +1,9 @@
 """Baresip (1.0.0) as a phone on 127.0.0.1, driven over its TCP control port.
 
-async with open_baresip(folder, server, transport="UDP", codec="PCMU", speech=wav) as phone:
-    await phone.order("dial", "sip:100@acme.sip.test")
-    await phone.happens("CALL_ESTABLISHED")
-heard = read_wav(phone.heard())
+async with open_baresip(folder, server, domain, transport="UDP", speech=wav, login=ALICE) as phone:
+    await phone.calls("sip:100@acme.sip.test")
+    await phone.talks()
+heard = phone.heard()
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import attrs
+import numpy
 import trio
 
 from .programs import end, free_port, need, running, tail, until, write_files
 from .scenarios import Login
+from .sipp import Transport
+from .sound import Samples, read_wav
+
+Codec: TypeAlias = Literal["PCMU", "PCMA"]
 
 MODULES = Path("/usr/lib/baresip/modules")
 
@@ -75,18 +80,65 @@ class Baresip:
         reply = self._replies[before]
         assert reply["ok"], f"{command} {argument}: {reply}\n{self.log()}"
 
-    async def happens(self, event: str, within_s: float = 20.0) -> dict[str, Any]:
-        """Wait for the first event of a type (`CALL_ESTABLISHED`, `CALL_CLOSED` …)."""
+    async def happens(self, event: str, times: int = 1, within_s: float = 20.0) -> list[dict[str, Any]]:
+        """Wait until an event (`CALL_ESTABLISHED`, `CALL_CLOSED` …) has come so many times since the phone's start."""
         with trio.move_on_after(within_s):
-            while event not in self._happened:
+            while len(self.happened(event)) < times:
                 await self._wait()
-            return self._happened[event][0]
-        raise AssertionError(f"no {event} within {within_s:g} s; only {sorted(self._happened)}\n{self.log()}")
+            return self.happened(event)
+        raise AssertionError(f"no {event} ({times}) within {within_s:g} s; only {sorted(self._happened)}\n{self.log()}")
 
-    def heard(self) -> Path:
-        """The WAV file of what it heard; whole once the call is over."""
-        (file,) = self.folder.glob("dump-*-dec.wav")
-        return file
+    def happened(self, event: str) -> list[dict[str, Any]]:
+        return self._happened.get(event, [])
+
+    async def calls(self, address: str) -> None:
+        await self.order("dial", address)
+
+    async def rings(self) -> None:
+        await self.happens("CALL_INCOMING")
+
+    async def answers(self) -> None:
+        await self.order("accept")
+
+    async def talks(self) -> None:
+        await self.happens("CALL_ESTABLISHED")
+
+    async def presses(self, key: str) -> None:
+        await self.order("sndcode", key)
+
+    async def has_heard_keys(self, count: int) -> str:
+        """The keys that the other side has pressed, once there are so many."""
+        return "".join(str(event["param"]) for event in await self.happens("CALL_DTMF_START", count))
+
+    async def holds(self) -> None:
+        await self._renegotiates("hold")
+
+    async def resumes(self) -> None:
+        await self._renegotiates("resume")
+
+    async def _renegotiates(self, command: str) -> None:
+        before = len(self.happened("CALL_REMOTE_SDP"))
+        await self.order(command)
+        await self.happens("CALL_REMOTE_SDP", before + 1)
+
+    async def hangs_up(self) -> None:
+        await self.order("hangup")
+
+    async def is_over(self) -> None:
+        await self.happens("CALL_CLOSED")
+
+    def trace(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def heard(self) -> Samples:
+        """What it heard in its calls; whole once they are over.
+
+        Only until it holds the call itself: baresip attaches what writes the file to both directions or to none, so
+        that it comes back with neither when only one of them was stopped.
+        """
+        files = sorted(self.folder.glob("dump-*-dec.wav"))
+        assert files, f"it heard nothing\n{self.log()}"
+        return numpy.concatenate([read_wav(file) for file in files])
 
     def log(self) -> str:
         return tail(self.folder / "log")
@@ -137,10 +189,11 @@ async def open_baresip(
     server: tuple[str, int],
     domain: str,
     *,
-    transport: Literal["UDP", "TCP"],
-    codec: Literal["PCMU", "PCMA"],
+    transport: Transport,
+    codec: Codec = "PCMU",
     speech: Path,
     login: Login,
+    registers: bool = False,
 ) -> AsyncIterator[Baresip]:
     """Start a phone that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left."""
     program = need("baresip", "baresip-core")
@@ -148,13 +201,14 @@ async def open_baresip(
     over = f"transport={transport.lower()}"
     account = (
         f"<sip:{login.username}@{domain};{over}>;auth_user={login.username};auth_pass={login.password}"
-        f';outbound="sip:{server[0]}:{server[1]};{over}";regint=0;audio_codecs={codec}/8000/1;ptime=20'
+        f';outbound="sip:{server[0]}:{server[1]};{over}";regint={600 if registers else 0}'
+        f";audio_codecs={codec}/8000/1;ptime=20"
     )
     config = CONFIG.format(
         sip_port=free_port(), control_port=control_port, folder=folder, speech=speech, modules=MODULES
     )
-    write_files(folder, {"config": config, "accounts": f"{account}\n"})
-    async with running([program, "-f", str(folder)], folder / "log", folder=folder) as process:
+    write_files(folder, {"config": config, "accounts": ""})
+    async with running([program, "-f", str(folder), "-s"], folder / "log", folder=folder) as process:
         streams: list[trio.SocketStream] = []
 
         async def connected() -> bool:
@@ -169,6 +223,10 @@ async def open_baresip(
         async with phone.stream, trio.open_nursery() as nursery:
             nursery.start_soon(phone.read)
             try:
+                # Not from its file: whether it is registered is told only to who is connected by then.
+                await phone.order("uanew", account)
+                if registers:
+                    await phone.happens("REGISTER_OK")
                 yield phone
             finally:
                 with trio.move_on_after(15, shield=True):

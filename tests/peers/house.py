@@ -32,6 +32,7 @@ DOMAIN = "acme.sip.test"
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "the token of these tests"
 ALICE = Login("alice", "Passw0rd12345")
+BOB = Login("bob", "Passw0rd67890")
 PHONES = tuple(Login(f"phone{number}", f"Passw0rd{number}") for number in range(500))
 """Users who may register and not call."""
 
@@ -56,15 +57,17 @@ def configuration(
     *,
     status_callback_url: str | None = None,
     login: bool = False,
+    people: tuple[Login, ...] = (),
     voice_method: str = "POST",
     status_callback_method: str = "POST",
     phones: int = 0,
 ) -> Config:
     """For a server in this process, on free ports of 127.0.0.1. `login`: callers must also be ALICE.
 
-    `phones`: so many of PHONES may register.
+    `phones`: so many of PHONES may register. `people`: these may register and call, and nobody else may call.
     """
     users = [CredentialSettings(username=ALICE.username, password=ALICE.password)] if login else []
+    users += [CredentialSettings(username=each.username, password=each.password) for each in people]
     users += [
         CredentialSettings(username=each.username, password=each.password, calls=False) for each in PHONES[:phones]
     ]
@@ -75,7 +78,7 @@ def configuration(
         status_callback_url=status_callback_url,
         status_callback_method=status_callback_method,
         ip_access_control=("127.0.0.0/8",),
-        sip_registration=phones > 0,
+        sip_registration=phones > 0 or bool(people),
         credentials=tuple(users),
     )
     return Config(

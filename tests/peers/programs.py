@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -49,18 +49,21 @@ def free_port() -> int:
 @asynccontextmanager
 async def running(
     command: Sequence[str],
-    log: Path,
+    log: Path | None,
     *,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     grace_s: float = 5.0,
 ) -> AsyncIterator[trio.Process]:
-    """A child process whose output goes to `log`. Leaving the block ends it: SIGTERM, after `grace_s` SIGKILL."""
-    with log.open("wb") as output:
+    """A child process whose output goes to `log`. Leaving the block ends it: SIGTERM, after `grace_s` SIGKILL.
+
+    Without a log it is one to talk with: its input and output are pipes (`stdin` and `stdout` of the process).
+    """
+    with log.open("wb") if log is not None else nullcontext() as output:
         process = await trio.lowlevel.open_process(
             list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdin=subprocess.PIPE if output is None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if output is None else output,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env=os.environ | environment if environment is not None else None,

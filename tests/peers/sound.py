@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -113,3 +115,29 @@ def find(part: Samples, whole: Samples) -> Found:
     alike = products / numpy.sqrt(numpy.maximum(stretches, floor) * (part**2).sum())
     best = int(alike.argmax())
     return Found(float(alike[best]), best - len(margin))
+
+
+def recognised(heard: Samples, said: Samples, alike: float = ALIKE) -> list[float | None]:
+    """At which second of `said` is each piece of `heard`, in order; None where it is something else, or silence."""
+    size = int(PIECE_S * RATE_HZ)
+    spots = [find(heard[start : start + size], said) for start in range(0, len(heard) - size + 1, size)]
+    return [spot.at / RATE_HZ if spot.likeness > alike else None for spot in spots]
+
+
+def stretches(places: Sequence[float | None]) -> list[tuple[float, float]]:
+    """From where to where in what was said each stretch goes that `recognised` found unbroken, in the order heard.
+
+    A piece that was not recognised breaks nothing when the sound goes on behind it as if it had been.
+    """
+    found: list[tuple[float, float]] = []
+    last_shift = math.inf
+    for number, place in enumerate(places):
+        if place is None:
+            continue
+        shift = place - number * PIECE_S
+        if abs(shift - last_shift) <= WANDER_S:
+            found[-1] = (found[-1][0], place + PIECE_S)
+        else:
+            found.append((place, place + PIECE_S))
+        last_shift = shift
+    return found

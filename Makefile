@@ -4,8 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-# Phones and tools that the tests call with: SIPp, baresip, and programs to make and measure sound.
-TEST_PACKAGES := sip-tester baresip-core espeak-ng sox
+# What the tests call with: SIPp, two phones, a proxy, and programs to make and measure sound.
+TEST_PACKAGES := sip-tester baresip-core linphone-cli kamailio espeak-ng sox
 # What the benchmarks compare with, beside sippy, which compiles parts of itself.
 BENCH_PACKAGES := sip-tester kamailio rtpengine-daemon gcc python3-dev
 

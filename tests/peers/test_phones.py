@@ -38,7 +38,7 @@ HEARD_S = 0.4
 SETTLES_S = 0.1
 """What was on its way when a re-INVITE was answered has come by then."""
 
-SAID = {user.username: speech_like(60, seed) for seed, user in enumerate((ALICE, BOB))}
+SAID = {user.username: speech_like(30, seed) for seed, user in enumerate((ALICE, BOB))}
 
 
 @attrs.frozen

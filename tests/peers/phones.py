@@ -23,6 +23,7 @@ class Phone(Protocol):
 
     async def has_heard_keys(self, count: int) -> str:
         """Wait until so many keys have come from the other side; all that have."""
+        ...
 
     async def holds(self) -> None:
         """Put the call on hold; done when the other side has agreed."""
@@ -36,6 +37,8 @@ class Phone(Protocol):
 
     def trace(self) -> str:
         """Every SIP message that came or went, in the words of its log."""
+        ...
 
     def heard(self) -> Samples:
         """All that it has heard; whole once it has quit."""
+        ...

@@ -73,7 +73,7 @@ async def test_an_invite_reaches_a_server_that_proves_its_name(autojump_clock: M
         assert isinstance(arrival, Received)
         invite = arrival.message
         assert isinstance(invite, Request)
-        assert invite.request_uri == f"sip:bob@{FAR};transport=tls"
+        assert invite.request_uri == f"sip:bob@{FAR}"
         assert (invite.via.transport, invite.via.host, invite.via.port) == ("TLS", SERVER, 5061)
         assert invite.contact is not None
         assert (invite.contact.uri.port, invite.contact.uri.param("transport")) == (5061, "tls")

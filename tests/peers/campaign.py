@@ -23,7 +23,7 @@ from .application import Application, open_application
 from .callees import Callee, Registration, credentials
 from .house import PHONES, TOKEN, Offhook, open_offhook
 from .kinds import KINDS, Kind
-from .programs import free_port
+from .programs import come_first, free_port
 from .scenarios import Caller
 from .sipp import Counts, Run, Transport, media_sink, open_callee, run_sipp
 
@@ -225,7 +225,10 @@ def main() -> int:
     parser.add_argument("--transport", nargs="+", choices=TRANSPORTS, default=TRANSPORTS, help="UDP, TCP (both)")
     parser.add_argument("--json", help="file for all figures")
     parser.add_argument("--folder", type=Path, help="keep scenarios, statistics and logs there")
+    parser.add_argument("--first", action="store_true", help="before other work of the machine; needs root")
     options = parser.parse_args()
+    if options.first:
+        come_first()
     if options.folder is not None:
         return 0 if trio.run(campaign, options, options.folder.resolve()) else 1
     with tempfile.TemporaryDirectory(prefix="offhook-campaign-") as folder:

@@ -24,7 +24,7 @@ import trio
 from .application import ROOT, open_application
 from .callees import CALLED, Callee
 from .house import DOMAIN, TOKEN, open_offhook
-from .programs import end, free_port, until, write_files
+from .programs import come_first, end, free_port, until, write_files
 from .scenarios import ROW, Caller
 from .sipp import Run, Transport, open_callee, open_sipp
 from .talkers import LATE_S
@@ -221,7 +221,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20, help="calls begun a second (%(default)s)")
     parser.add_argument("--transport", choices=("UDP", "TCP"), default="UDP", help="of SIP (%(default)s)")
     parser.add_argument("--folder", type=Path, help="keep scenarios, statistics and logs there")
+    parser.add_argument("--first", action="store_true", help="before other work of the machine; needs root")
     options = parser.parse_args()
+    if options.first:
+        come_first()
     if options.folder is not None:
         return 0 if trio.run(measure, options, options.folder.resolve()) else 1
     with tempfile.TemporaryDirectory(prefix="offhook-conversations-") as folder:

@@ -52,6 +52,12 @@ module_app ctrl_tcp.so
 """
 
 
+SECURE = """\
+module srtp.so
+sip_cafile {ca}
+"""
+
+
 class PhoneGone(Exception):
     """Baresip closed its control connection."""
 
@@ -194,19 +200,25 @@ async def open_baresip(
     speech: Path,
     login: Login,
     registers: bool = False,
+    ca: Path | None = None,
 ) -> AsyncIterator[Baresip]:
-    """Start a phone that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left."""
+    """Start a phone that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left.
+
+    `ca`: the authority of the server's certificate; then it speaks TLS, whatever `transport` says, and SRTP alone.
+    """
     program = need("baresip", "baresip-core")
     control_port = free_port()
-    over = f"transport={transport.lower()}"
+    over = f"transport={transport.lower() if ca is None else 'tls'}"
     account = (
         f"<sip:{login.username}@{domain};{over}>;auth_user={login.username};auth_pass={login.password}"
         f';outbound="sip:{server[0]}:{server[1]};{over}";regint={600 if registers else 0}'
-        f";audio_codecs={codec}/8000/1;ptime=20"
+        f";audio_codecs={codec}/8000/1;ptime=20{'' if ca is None else ';mediaenc=srtp-mand'}"
     )
     config = CONFIG.format(
         sip_port=free_port(), control_port=control_port, folder=folder, speech=speech, modules=MODULES
     )
+    if ca is not None:
+        config += SECURE.format(ca=ca)
     write_files(folder, {"config": config, "accounts": ""})
     async with running([program, "-f", str(folder), "-s"], folder / "log", folder=folder) as process:
         streams: list[trio.SocketStream] = []

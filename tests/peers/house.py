@@ -61,10 +61,12 @@ def configuration(
     voice_method: str = "POST",
     status_callback_method: str = "POST",
     phones: int = 0,
+    secure: bool = False,
 ) -> Config:
     """For a server in this process, on free ports of 127.0.0.1. `login`: callers must also be ALICE.
 
     `phones`: so many of PHONES may register. `people`: these may register and call, and nobody else may call.
+    `secure`: the domain takes TLS and SRTP alone.
     """
     users = [CredentialSettings(username=ALICE.username, password=ALICE.password)] if login else []
     users += [CredentialSettings(username=each.username, password=each.password) for each in people]
@@ -80,11 +82,13 @@ def configuration(
         ip_access_control=("127.0.0.0/8",),
         sip_registration=phones > 0 or bool(people),
         credentials=tuple(users),
+        secure=secure,
     )
+    tls = ("127.0.0.1:0",) if secure else ()
     return Config(
         server=ServerSettings(data_dir=folder / "data", drain_s=5),
         account=AccountSettings(sid=ACCOUNT, auth_token=TOKEN),
-        sip=SipSettings(domain_suffix="sip.test", udp=("127.0.0.1:0",), tcp=("127.0.0.1:0",), tls=()),
+        sip=SipSettings(domain_suffix="sip.test", udp=("127.0.0.1:0",), tcp=("127.0.0.1:0",), tls=tls),
         http=HttpSettings(bind="127.0.0.1:0"),
         webhooks=WebhooksSettings(allowed_networks=("127.0.0.0/8",)),
         domains=(domain,),

@@ -37,7 +37,7 @@ contact=sip:{user}@127.0.0.1
 register_only_when_network_is_up=0
 use_rfc2833=1
 use_info=0
-media_encryption=none
+{security}
 default_proxy=0
 [rtp]
 bind_address=127.0.0.1
@@ -58,6 +58,14 @@ userid={user}
 passwd={password}
 domain={domain}
 """
+
+CLEAR = "media_encryption=none"
+SECURE = """\
+root_ca={ca}
+verify_server_certs=1
+verify_server_cn=1
+media_encryption=srtp
+media_encryption_mandatory=1"""
 
 REGISTERED = r"moving from state \[\w+\] to \[LinphoneRegistrationOk\]"
 RINGS = r"Receiving new incoming call"
@@ -159,16 +167,28 @@ class Linphone:
 
 @asynccontextmanager
 async def open_linphone(
-    folder: Path, server: tuple[str, int], domain: str, *, transport: Transport, speech: Path, login: Login
+    folder: Path,
+    server: tuple[str, int],
+    domain: str,
+    *,
+    transport: Transport,
+    speech: Path,
+    login: Login,
+    ca: Path | None = None,
 ) -> AsyncIterator[Linphone]:
-    """Start a phone, registered, that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left."""
+    """Start a phone, registered, that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left.
+
+    `ca`: the authority of the server's certificate; then it speaks TLS, whatever `transport` says, and SRTP alone. It
+    checks the name that it calls, and knows no addresses in certificates.
+    """
     program = need("linphonec", "linphone-cli")
     media_port = free_port()
     config = CONFIG.format(
         sip_port=free_port(),
         media_port=media_port,
         proxy=f"{server[0]}:{server[1]}",
-        transport=transport.lower(),
+        transport=transport.lower() if ca is None else "tls",
+        security=CLEAR if ca is None else SECURE.format(ca=ca),
         user=login.username,
         password=login.password,
         domain=domain,

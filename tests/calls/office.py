@@ -12,6 +12,7 @@ import trio
 
 from offhook.media.sources import Clip
 from offhook.server.config import Config
+from offhook.sip.message import Request
 from offhook.testing.listen import match
 from offhook.testing.network import Conditions
 from offhook.testing.phone import Phone, PhoneCall
@@ -35,6 +36,15 @@ ALICES, BOBS = tone(600, 500), tone(600, 900)
 def dial(attributes: str = "", noun: str = f"<Sip>{BOB}</Sip>") -> str:
     """A `Dial` whose outcome is told to `/after`."""
     return f'<Dial action="/after" {attributes}>{noun}</Dial>'
+
+
+def reasons(phone: Phone, method: str) -> list[str]:
+    """The Reason headers of the requests of that method which a phone got."""
+    return [
+        seen.message.headers.get("Reason") or ""
+        for seen in phone.ladder
+        if not seen.sent and isinstance(seen.message, Request) and seen.message.method == method
+    ]
 
 
 @attrs.frozen

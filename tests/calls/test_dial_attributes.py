@@ -1,4 +1,4 @@
-"""The attributes of `<Dial>` that say who is asked, for how long it rings and lasts, and who rings when."""
+"""The attributes of `<Dial>` that say who is asked, for how long it rings and lasts, what ends it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.actors.messages.events import AlertRaised, CallStarted
-from offhook.sip.message import Request
-from offhook.testing.phone import Phone
+from offhook.actors.messages.events import AlertRaised
 from offhook.testing.web import twiml
 
-from .kit import phone_at
-from .office import BOB, CAROL, DIAL_BOB, dial, office
-
-DAN_HOST = "10.0.0.10"
-DAN = f"sip:dan@{DAN_HOST}"
-TWO = f"<Sip>{BOB}</Sip><Sip>{DAN}</Sip>"
-
-
-def reasons(phone: Phone, method: str) -> list[str]:
-    """The Reason headers of the requests of that method which a phone got."""
-    return [
-        seen.message.headers.get("Reason") or ""
-        for seen in phone.ladder
-        if not seen.sent and isinstance(seen.message, Request) and seen.message.method == method
-    ]
-
+from .office import BOB, CAROL, DIAL_BOB, dial, office, reasons
 
 # ---- action, method --------------------------------------------------------------------------------------------------
 
@@ -248,71 +231,6 @@ async def test_without_answer_on_bridge_the_caller_is_answered_before_anybody_ri
         await bob.decline()
         await alice.over()
         assert (await here.outcome())["CallStatus"] == "in-progress"
-        await here.it.idle()
-
-
-# ---- sequential ------------------------------------------------------------------------------------------------------
-
-
-async def test_in_parallel_all_ring_at_once_and_the_answer_cancels_the_rest(
-    autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    async with office(tmp_path) as here, phone_at(here.it.network, DAN_HOST, "dan") as dan_phone:
-        alice = await here.alice_dials(dial(noun=TWO))
-        bob, dan = await here.bob.called(), await dan_phone.called()
-        await bob.ring()
-        await dan.ring()
-        assert await dan.pick_up()
-        await bob.over()
-        assert ["Call completed elsewhere" in reason for reason in reasons(here.bob, "CANCEL")] == [True]
-        assert await here.connected(alice, dan)
-        await dan.hang_up()
-        await alice.over()
-        told = await here.outcome()
-        bobs, dans = (event.call_sid for event in here.it.of(CallStarted)[1:])
-        assert (told["DialCallSid"], told["DialCallStatus"]) == (dans, "completed")
-        statuses = {end.call_sid: end.status for end in await here.it.ends(3)}
-        assert (statuses[bobs], statuses[dans]) == ("canceled", "completed")
-        await here.it.idle()
-
-
-@pytest.mark.parametrize("status", [486, 603, 404, 503])
-async def test_in_turn_the_next_rings_when_the_one_before_refuses(
-    autojump_clock: MockClock, tmp_path: Path, status: int
-) -> None:
-    async with office(tmp_path) as here, phone_at(here.it.network, DAN_HOST, "dan") as dan_phone:
-        alice = await here.alice_dials(dial('sequential="true"', TWO))
-        bob = await here.bob.called()
-        await bob.ring()
-        await trio.sleep(3)
-        assert dan_phone.ladder == []
-        await bob.decline(status)
-        dan = await dan_phone.called()
-        assert await dan.pick_up()
-        assert await here.connected(alice, dan)
-        await alice.hang_up()
-        await dan.over()
-        assert (await here.outcome())["DialCallStatus"] == "completed"
-        await here.it.idle()
-
-
-async def test_in_turn_each_has_its_own_ring_time_and_the_last_failure_is_told(
-    autojump_clock: MockClock, tmp_path: Path
-) -> None:
-    async with office(tmp_path) as here, phone_at(here.it.network, DAN_HOST, "dan") as dan_phone:
-        alice = await here.alice_dials(dial('sequential="true" timeout="10"', TWO))
-        bob = await here.bob.called()
-        began = trio.current_time()
-        await bob.ring()
-        await bob.over()
-        dan = await dan_phone.called()
-        assert trio.current_time() - began == pytest.approx(15, abs=0.1)
-        await dan.ring()
-        await dan.over()
-        assert trio.current_time() - began == pytest.approx(30, abs=0.1)
-        await alice.over()
-        told = await here.outcome()
-        assert (told["DialCallStatus"], told["DialCallSid"]) == ("no-answer", here.it.of(CallStarted)[2].call_sid)
         await here.it.idle()
 
 

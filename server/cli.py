@@ -1,4 +1,4 @@
-"""The command line: `offhook serve`, `check-config`, `lint`, `demo`, `ca`."""
+"""The command line: `offhook serve`, `check-config`, `doctor`, `lint`, `demo`, `ca`."""
 
 from __future__ import annotations
 
@@ -83,6 +83,33 @@ def check_config(config: ConfigPath = DEFAULT_CONFIG) -> int:
     for line in summary(settings):
         print(f"  {line}")
     return OK
+
+
+@app.command
+async def doctor(config: ConfigPath = DEFAULT_CONFIG, *, network: bool = False, json: bool = False) -> int:
+    """Look for what will go wrong: certificates, clock, ports, addresses, limits, secrets; and say what to do.
+
+    Changes nothing, and may run beside the server. Exit 1 when something that the configuration wants will not work.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    network
+        Also ask the name server for the hosts of trunks and applications.
+    json
+        An array of objects (level, about, text, remedy) instead of lines.
+    """
+    from ..transport.trio_network import TrioNetwork
+    from .doctor import findings  # the cryptography library, and what else it looks at: only this command needs them
+    from .doctor.examine import examine
+
+    settings = read_config(config)
+    if settings is None:
+        return MISCONFIGURED
+    found = await examine(settings, TrioNetwork() if network else None)
+    print(findings.as_json(found) if json else "\n".join(findings.lines(found)))
+    return FAILED if findings.failed(found) else OK
 
 
 @app.command

@@ -39,6 +39,27 @@ def hold(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(directory: Path) -> str | None:
+    """The process that holds a directory now, by its number (empty when it has not said so); None: nobody does."""
+    try:
+        descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid(descriptor)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _pid(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+
+
 def _lock(descriptor: int, directory: Path) -> None:
     """Lock the open file, and write into it who did."""
     try:
@@ -46,7 +67,7 @@ def _lock(descriptor: int, directory: Path) -> None:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
     except BlockingIOError:
-        raise DataDirInUse(directory, os.read(descriptor, 20).decode("ascii", "replace").strip()) from None
+        raise DataDirInUse(directory, _pid(descriptor)) from None
     except OSError as error:  # a file system without locks, or without room
         raise _unusable(directory, error) from error
 

@@ -133,7 +133,9 @@ def _chain(found: list[x509.Certificate]) -> Iterator[Finding]:
         yield fine("chain", f"leads to {last.issuer.rfc4514_string()}, which this system trusts")
     elif last.issuer == last.subject:
         yield warning(
-            "chain", f"ends at {last.subject.rfc4514_string()}, which phones do not know by themselves", "install it in those that check certificates"
+            "chain",
+            f"ends at {last.subject.rfc4514_string()}, which phones do not know by themselves",
+            "install it in those that check certificates",
         )
     else:
         yield warning(

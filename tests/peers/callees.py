@@ -147,6 +147,10 @@ class Registration:
 
     domain: str
     contact_port: int
+    contact: str = ""
+    """Parameters of the Contact."""
+    status: int = 200
+    """What comes of it."""
 
     def xml(self) -> str:
         """The scenario file."""
@@ -155,7 +159,7 @@ class Registration:
             self._register(1),
             '<recv response="407" auth="true"/>',
             self._register(2, "[field1]"),
-            '<recv response="200"/>',
+            f'<recv response="{self.status}"/>',
         )
 
     def _register(self, cseq: int, *login: str) -> str:
@@ -167,7 +171,7 @@ class Registration:
             f"To: <sip:{ROW}@{self.domain}>",
             "Call-ID: [call_id]",
             f"CSeq: {cseq} REGISTER",
-            f"Contact: <sip:{ROW}@[local_ip]:{self.contact_port};transport=[transport]>",
+            f"Contact: <sip:{ROW}@[local_ip]:{self.contact_port};transport=[transport]{self.contact}>",
             "Expires: 3600",
             *login,
             "Content-Length: 0",

@@ -125,6 +125,16 @@ ALERTS: Final[dict[Cause, tuple[int, str]]] = {
     Cause.NO_SESSION: (32103, "the ACK brought no answer to our offer"),
 }
 
+CLEARING: Final = 'Q.850;cause=16;text="Normal call clearing"'
+REASONS: Final = {
+    "max-duration": 'Q.850;cause=16;text="Time limit reached"',
+    "no-audio": 'Q.850;cause=16;text="RTP timeout"',
+    "bad-answer": 'SIP;cause=488;text="Not acceptable here"',
+    "crash": 'Q.850;cause=41;text="Temporary failure"',
+    "stuck": 'Q.850;cause=41;text="Temporary failure"',
+}
+"""Reason of our BYE by why we hang up (RFC 3326); `CLEARING` for every other."""
+
 
 @attrs.define(eq=False)
 class Call(Actor[CallMessage]):
@@ -444,7 +454,7 @@ class Call(Actor[CallMessage]):
         if self._ending is None:
             self._cause = cause
             self._ending = ending
-            await self.leg.order(Bye())
+            await self.leg.order(Bye(REASONS.get(cause, CLEARING)))
         else:
             self._ending = ending
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 
 import trio
 
-from ..sip.dialog.config import LegConfig
 from ..sip.dialog.leg import Leg
 from ..sip.message import Request
 from ..transport.flow import Flow
@@ -33,12 +32,7 @@ def inbound_call(
     """A call that has not been started; give the INVITE to its leg's mailbox."""
     sid = services.ids.sid("CA")
     identity = Identity.of_invite(sid, services.settings.account, admitted, request, flow)
-    settings = services.settings
-    config = LegConfig(
-        contact=services.courier.contact_on(flow),
-        timers=services.timers,
-        server=settings.server_header,
-    )
+    config = services.leg_config(services.courier.contact_on(flow))
     box = call_mailbox(sid)
     leg = LegActor(
         leg_mailbox(sid),

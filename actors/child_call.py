@@ -28,7 +28,6 @@ from ..media.events import (
     WatchSpeech,
 )
 from ..sip.address import NameAddr
-from ..sip.dialog.config import LegConfig
 from ..sip.dialog.events import (
     Accept,
     Bye,
@@ -252,7 +251,7 @@ class ChildCall(Actor[ChildInput]):
             media.stop()
             self._tell(LegFailed(child=self.number, leg=order.leg, status=500, headers=NO_HEADERS, local=True))
             return
-        config = LegConfig(contact=contact, timers=services.timers, server=services.settings.server_header)
+        config = services.leg_config(contact)
         actor = LegActor(
             leg_mailbox(f"{order.leg} of {who.sid}"),
             Leg.calling(config, services.ids),

@@ -8,6 +8,8 @@ import attrs
 import trio
 
 from ..media.plane import MediaIds, MediaPlane
+from ..sip.address import NameAddr
+from ..sip.dialog.config import LegConfig
 from ..sip.ids import Ids
 from ..sip.timers import Timers
 from ..store.recordings import RecordingFiles
@@ -56,3 +58,14 @@ class Services(Herald):
     offload: Offload = trio.to_thread.run_sync
     """How disk work leaves the event loop."""
     timers: Timers = attrs.field(factory=Timers)
+
+    def leg_config(self, contact: NameAddr) -> LegConfig:
+        """What a leg that is reached at `contact` has in common with all others."""
+        settings = self.settings
+        return LegConfig(
+            contact=contact,
+            timers=self.timers,
+            server=settings.server_header,
+            session_s=settings.session_s,
+            min_session_s=settings.min_session_s,
+        )

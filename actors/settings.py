@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from ..sip.dialog.config import MIN_SESSION_S, SESSION_S
+
 MAX_CALL_S = 14_400.0
 """A call may last four hours (code 32015)."""
 
@@ -29,6 +31,10 @@ class Settings:
     max_call_s: float = MAX_CALL_S
     media_timeout_s: float = 60.0
     """A call that hears no packet for that long is ended (code 32014)."""
+    session_s: int = SESSION_S
+    """Session interval that our calls ask for, and the longest that they agree to (RFC 4028)."""
+    min_session_s: int = MIN_SESSION_S
+    """The shortest that they agree to."""
     final_request_s: float = 15.0
     """How long a verb may still talk to its application after the caller has gone."""
 

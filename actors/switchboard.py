@@ -57,7 +57,7 @@ class Switchboard(Router):
         self.services.contained(self.mailbox.name, error)
 
     async def outside_dialog(self, request: Request, received: Received) -> None:
-        refused = screen(request)
+        refused = screen(request, min_session_s=self.services.settings.min_session_s)
         if refused is not None:
             self._refuse(request, received.flow, refused)
         elif request.method == Method.OPTIONS:

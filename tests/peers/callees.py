@@ -70,10 +70,25 @@ class Callee:
 
     def answers(self, headers: Headers = ()) -> Self:
         """200 goes and ACK comes."""
+        return self._agrees(headers, MY_TAG)
+
+    def is_reinvited(self, headers: Headers = ()) -> Self:
+        """INVITE comes inside the dialog; 200 goes, which changes nothing, and ACK comes."""
+        self._steps.append('<recv request="INVITE"/>')
+        return self._agrees(headers)
+
+    def takes_no_notice_of(self, method: str) -> Self:
+        """A request comes and is not answered, nor are its copies."""
+        self._steps.append(f'<recv request="{method}"/>')
+        return self
+
+    def _agrees(self, headers: Headers, tag: str = "") -> Self:
         self._steps.append(
             sending(
                 "SIP/2.0 200 OK",
-                *ANSWERED,
+                *ANSWERED[:3],
+                f"[last_To:]{tag}",
+                "[last_Call-ID:]",
                 "[last_CSeq:]",
                 CONTACT,
                 *header_lines(headers),

@@ -92,6 +92,17 @@ class Caller:
         self._expect_response(200, session=agreed)
         return self
 
+    def reinvites(self, session: str, agreed: str) -> Self:
+        """INVITE goes inside the dialog and changes nothing but that: it refreshes the session, likewise."""
+        self._cseq += 1
+        cseq = self._cseq
+        asked = ("Supported: timer", f"Session-Expires: {session}")
+        self._request("INVITE", "[next_url]", cseq, *asked, routes=True, retransmit=True, body=self._offer())
+        self._provisional()
+        self._expect_response(200, session=agreed)
+        self._request("ACK", "[next_url]", cseq, routes=True)
+        return self
+
     def is_refused(self, status: int) -> Self:
         """`status` comes, perhaps after provisional answers; ACK goes in the INVITE's transaction."""
         self._provisional()
@@ -131,7 +142,9 @@ class Caller:
 
     def xml(self) -> str:
         """The scenario file."""
-        return scenario(self.target, *self._steps)
+        # SIPp refuses a variable that is named only once.
+        checked = any('assign_to="session"' in step for step in self._steps)
+        return scenario(self.target, *self._steps, *(['<Reference variables="session"/>'] if checked else []))
 
     # --- steps ---------------------------------------------------------------------------------------------------
 

@@ -116,6 +116,12 @@ class Sipp:
         taken = [Wire(match[2]) for match in _LOGGED.finditer(text) if match[1] == "received"]
         return [message for message in taken if message.start.startswith(f"{method} ")]
 
+    async def far_audio_port(self) -> int:
+        """The port for audio that the server has named to the only phone; its scenario has to note it."""
+        notes = self.folder / "notes.log"
+        await until(lambda: notes.exists() and notes.read_bytes().endswith(b"\n"), 10, "audio is noted", self.process)
+        return int(notes.read_text().split()[-1])
+
     async def finished(self) -> Run:
         """Wait for the last call, and read the counts."""
         try:
@@ -166,6 +172,7 @@ async def open_sipp(
     host: str = "127.0.0.1",
     port: int | None = None,
     table: Sequence[str] = (),
+    log_messages: bool = False,
 ) -> AsyncIterator[Sipp]:
     """Start `calls` calls of the scenario, `rate` a second; SIPp lives in the block.
 
@@ -182,6 +189,7 @@ async def open_sipp(
         host=host,
         port=port or free_port(),
         table=table,
+        log_messages=log_messages,
     ) as sipp:
         yield sipp
 
@@ -199,9 +207,16 @@ async def open_callee(
     log_messages: bool = False,
 ) -> AsyncIterator[Sipp]:
     """A SIPp that takes `calls` calls on 127.0.0.1:`port` and is done then."""
-    log = ("-trace_msg", "-message_file", str(folder / "messages.log")) if log_messages else ()
     async with _running(
-        callee, folder, log, transport=transport, calls=calls, most_s=most_s, port=port, table=table
+        callee,
+        folder,
+        (),
+        transport=transport,
+        calls=calls,
+        most_s=most_s,
+        port=port,
+        table=table,
+        log_messages=log_messages,
     ) as sipp:
         await until(lambda: is_bound(port, transport), 10, "SIPp listens", sipp.process)
         yield sipp
@@ -219,6 +234,7 @@ async def _running(
     port: int,
     table: Sequence[str],
     host: str = "127.0.0.1",
+    log_messages: bool = False,
 ) -> AsyncIterator[Sipp]:
     program = need("sipp", "sip-tester")
     write_files(folder, {"scenario.xml": scenario.xml()})
@@ -236,6 +252,7 @@ async def _running(
         "-nostdin",
         *("-trace_stat", "-stf", str(folder / "statistics.csv"), "-fd", "1"),
         *("-trace_err", "-error_file", str(folder / "errors.log")),
+        *(("-trace_msg", "-message_file", str(folder / "messages.log")) if log_messages else ()),
         *("-trace_logs", "-log_file", str(folder / "notes.log")),
         *("-timeout", f"{int(most_s)}s", "-timeout_error"),
     ]

@@ -1,4 +1,4 @@
-"""Baresip (1.0.0) as a phone on 127.0.0.1, driven over its TCP control port.
+"""Baresip (1.0.0) as a phone, driven over its TCP control port.
 
 async with open_baresip(folder, server, domain, transport="UDP", speech=wav, login=ALICE) as phone:
     await phone.calls("sip:100@acme.sip.test")
@@ -18,7 +18,7 @@ import attrs
 import numpy
 import trio
 
-from .programs import end, free_port, need, running, tail, until, write_files
+from .programs import HERE, Place, end, free_port, need, running, tail, until, write_files
 from .scenarios import Login
 from .sipp import Transport
 from .sound import Samples, read_wav
@@ -29,8 +29,8 @@ MODULES = Path("/usr/lib/baresip/modules")
 
 CONFIG = """\
 poll_method epoll
-net_interface 127.0.0.1
-sip_listen 127.0.0.1:{sip_port}
+net_interface {host}
+sip_listen {host}:{sip_port}
 ctrl_tcp_listen 127.0.0.1:{control_port}
 call_local_timeout 60
 call_max_calls 2
@@ -201,6 +201,7 @@ async def open_baresip(
     login: Login,
     registers: bool = False,
     ca: Path | None = None,
+    place: Place = HERE,
 ) -> AsyncIterator[Baresip]:
     """Start a phone that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left.
 
@@ -215,17 +216,23 @@ async def open_baresip(
         f";audio_codecs={codec}/8000/1;ptime=20{'' if ca is None else ';mediaenc=srtp-mand'}"
     )
     config = CONFIG.format(
-        sip_port=free_port(), control_port=control_port, folder=folder, speech=speech, modules=MODULES
+        host=place.host,
+        sip_port=free_port(),
+        control_port=control_port,
+        folder=folder,
+        speech=speech,
+        modules=MODULES,
     )
     if ca is not None:
         config += SECURE.format(ca=ca)
     write_files(folder, {"config": config, "accounts": ""})
-    async with running([program, "-f", str(folder), "-s"], folder / "log", folder=folder) as process:
+    command = place.command(program, "-f", str(folder), "-s")
+    async with running(command, folder / "log", folder=folder) as process:
         streams: list[trio.SocketStream] = []
 
         async def connected() -> bool:
             try:
-                streams.append(await trio.open_tcp_stream("127.0.0.1", control_port))
+                streams.append(await place.connect(control_port))
             except OSError:
                 return False
             return True

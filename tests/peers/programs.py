@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import Protocol
 
+import attrs
 import pytest
 import trio
 
@@ -44,6 +46,39 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no port is free for both UDP and TCP")
+
+
+class Place(Protocol):
+    """Where a program runs, as far as the network goes."""
+
+    @property
+    def host(self) -> str:
+        """The address that others reach it at."""
+        ...
+
+    def command(self, *words: str) -> list[str]:
+        """The command line that runs a program there."""
+        ...
+
+    async def connect(self, port: int) -> trio.SocketStream:
+        """To a port of its loopback."""
+        ...
+
+
+@attrs.frozen
+class Here:
+    """This machine, all of it on loopback."""
+
+    host: str = "127.0.0.1"
+
+    def command(self, *words: str) -> list[str]:
+        return list(words)
+
+    async def connect(self, port: int) -> trio.SocketStream:
+        return await trio.open_tcp_stream(self.host, port)
+
+
+HERE = Here()
 
 
 @asynccontextmanager

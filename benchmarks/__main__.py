@@ -18,14 +18,22 @@ import trio
 
 from offhook.server.run import leaves, raise_file_limit
 
-from . import calls, dial, legs, machine, memory, register, relay
+from . import calls, dial, legs, machine, memory, register, relay, secure
 from .processes import Failed
 from .tables import table
 
 RESULTS = Path(__file__).parent / "results"
 PRIORITY = -10
 """As nice(1) counts."""
-BENCHMARKS = {"calls": calls, "dial": dial, "register": register, "relay": relay, "legs": legs, "memory": memory}
+BENCHMARKS = {
+    "calls": calls,
+    "dial": dial,
+    "register": register,
+    "relay": relay,
+    "secure": secure,
+    "legs": legs,
+    "memory": memory,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,8 +31,8 @@ data_dir = "{data}"
 domain_suffix = "bench.test"
 default_domain = "bench"
 udp = ["127.0.0.1:{sip}"]
-tcp = []
-tls = []
+tcp = [{tcp}]
+tls = [{tls}]
 [media]
 rtp_ports = "{first}-{last}"
 [http]
@@ -61,10 +61,12 @@ class Contestant:
 
 
 @asynccontextmanager
-async def offhook(place: Path, application_port: int, path: str, extra: str = "") -> AsyncIterator[Contestant]:
+async def offhook(
+    place: Path, application_port: int, path: str, extra: str = "", *, tcp: str = "", tls: str = ""
+) -> AsyncIterator[Contestant]:
     """`offhook serve` with one domain whose calls ask `path` of the application. Logs from warnings on.
 
-    `extra` ends the configuration: keys of the domain, then further tables.
+    `extra` ends the configuration: keys of the domain, then further tables. `tcp` and `tls`: addresses in quotes.
     """
     place.mkdir(parents=True, exist_ok=True)
     sip, http = free_port(), free_port()
@@ -77,6 +79,8 @@ async def offhook(place: Path, application_port: int, path: str, extra: str = ""
             first=first,
             last=first + RTP_SPAN - 1,
             url=f"http://127.0.0.1:{application_port}{path}",
+            tcp=tcp,
+            tls=tls,
         )
         + extra
     )
@@ -86,6 +90,18 @@ async def offhook(place: Path, application_port: int, path: str, extra: str = ""
         await until_tcp(http, process, log)
         await settled(process, log)
         yield Contestant(process.pid, sip)
+
+
+@asynccontextmanager
+async def offhook_over(
+    place: Path, application_port: int, path: str, kind: str
+) -> AsyncIterator[tuple[Contestant, Path]]:
+    """The same for callers over `kind` (see calling.py), with the authority that those over TLS need."""
+    port = free_port()
+    tcp, tls = (f'"127.0.0.1:{port}"' if kind.startswith(each) else "" for each in ("tcp", "tls"))
+    async with offhook(place, application_port, path, tcp=tcp, tls=tls) as contestant:
+        ported = contestant if kind == "udp" else Contestant(contestant.pid, port)
+        yield ported, place / "data" / "tls" / "ca.pem"
 
 
 @asynccontextmanager

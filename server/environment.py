@@ -48,11 +48,12 @@ def typed(text: str, kind: Any) -> object:
     """The text as the value TOML would hold; what does not fit stays text, and its reader says what it should be."""
     if kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
-    if kind is float:
+    if kind in (int, float):
         try:
-            return float(text)
+            number: int | float = kind(text)
         except ValueError:
             return text
+        return number
     if typing.get_origin(kind) is tuple:
         return [item.strip() for item in text.split(",") if item.strip()]
     return text

@@ -284,6 +284,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         MINIMAL + "[server]\ndrain_s = 1\n",
         OFFHOOK_SIP_DOMAIN_SUFFIX="other.test",
         OFFHOOK_SERVER_DRAIN_S="2.5",
+        OFFHOOK_SIP_REGISTRATION_MIN_S="700",
         OFFHOOK_SIP_UDP="127.0.0.1:0, [::1]:0",
         OFFHOOK_SIP_TCP="",
         OFFHOOK_CONFIG="ignored",
@@ -291,6 +292,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     )
     assert config.sip.domain_suffix == "other.test"
     assert config.server.drain_s == 2.5
+    assert config.sip.registration_min_s == 700
     assert config.sip.udp == (("127.0.0.1", 0), ("::1", 0))
     assert config.sip.tcp == ()
 

@@ -378,7 +378,9 @@ class Call(Actor[CallMessage]):
         actor = MediaActor(box, self.services.plane, self.mailbox.ref, self.services.media_ids)
         identity = self.identity
         policy = identity.media_policy(
-            self.services.settings, secure=identity.domain is not None and identity.domain.secure
+            self.services.settings,
+            secure=identity.domain is not None and identity.domain.secure,
+            watch=self.services.captures.media(identity.sid, identity.local_host),
         )
         self._media = CallMedia(actor.mailbox.ref, policy)
         self._start(actor)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from ..media.watching import PacketWatch
 from ..sip.message import Request
 from ..store.records import Application, DomainRecord
 from ..transport.flow import Flow
@@ -144,7 +145,13 @@ class Identity:
         )
 
     def media_policy(
-        self, settings: Settings, host: str | None = None, peer: str | None = None, *, secure: bool = False
+        self,
+        settings: Settings,
+        host: str | None = None,
+        peer: str | None = None,
+        *,
+        secure: bool = False,
+        watch: PacketWatch | None = None,
     ) -> MediaPolicy:
         """How media is described and bound: at `host` (where the signalling came to, when not given)."""
         host = host or self.local_host
@@ -155,6 +162,7 @@ class Identity:
             session_name=settings.session_name,
             silent_after_s=settings.media_timeout_s,
             secure=secure,
+            watch=watch,
         )
 
 

@@ -244,7 +244,8 @@ class ChildCall(Actor[ChildInput]):
         box: Mailbox[MediaCommand] = Mailbox(f"media {order.leg} of {who.sid}", MEDIA_CAPACITY)
         numbered = Numbered(self.mailbox.ref, order.leg)
         media_actor = MediaActor(box, services.plane, numbered, services.media_ids)
-        media = CallMedia(box.ref, who.media_policy(services.settings, host, secure=order.secure))
+        watch = services.captures.media(who.sid, host, parent=who.parent_sid)
+        media = CallMedia(box.ref, who.media_policy(services.settings, host, secure=order.secure, watch=watch))
         self._start(media_actor)
         described = await media.prepare(None)
         if isinstance(described, NoDescription):
@@ -262,6 +263,7 @@ class ChildCall(Actor[ChildInput]):
         )
         leg = self._legs[order.leg] = ChildLeg(order.leg, actor, media, described.sdp)
         services.registry.add_leg(actor.leg.call_id, actor.leg.local_tag, actor.mailbox.ref)
+        services.captures.begin(who.sid, actor.leg.call_id, actor.leg.local_tag, parent=who.parent_sid, calling=True)
         self._start(actor)
         self.news.dialled(actor.leg.call_id)
         self._tell(LegSent(self.number, order.leg, actor.leg.call_id))

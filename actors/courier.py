@@ -37,7 +37,7 @@ PATH_KEPT_S: Final = 64.0
 PATHS_MAX: Final = 100_000
 STREAMS: Final = ("TCP", "TLS")
 
-Watch: TypeAlias = Callable[[Request | Response, Flow], None]
+Watch: TypeAlias = Callable[[Request | Response, bytes, Flow], None]
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Courier:
     advertised_host: str | None = None
     """What our Via and Contact say; None: the address a message leaves from."""
     watch: Watch | None = None
-    """Told of every message that goes out."""
+    """Told of every message that goes out, and of its bytes. Must not wait nor raise."""
     _udp: list[UdpTransport] = attrs.field(factory=list)
     _streams: list[tuple[str, Address]] = attrs.field(factory=list)
     """TCP and TLS, with the addresses we listen on."""
@@ -92,7 +92,7 @@ class Courier:
             log.info("response not sent", to=str(flow), error=str(error))
         else:
             if self.watch is not None:
-                self.watch(out.response, flow)
+                self.watch(out.response, data, flow)
 
     async def _respond_anew(self, data: bytes, out: SendResponse) -> None:
         """The connection the request came by is gone: open one to where the Via says."""
@@ -103,6 +103,9 @@ class Courier:
             connection.send(data)
         except TransportError as error:
             log.info("response not sent", to=str(address), error=str(error))
+        else:
+            if self.watch is not None:
+                self.watch(out.response, data, connection.flow)
 
     # --- requests --------------------------------------------------------------------------------------------
 
@@ -192,9 +195,10 @@ class Courier:
                 failed.offer(TransmitFailed(branch, error))
 
         request = self._addressed(out.request, flow)
-        flow.send(render(request), lost)
+        data = render(request)
+        flow.send(data, lost)
         if self.watch is not None:
-            self.watch(request, flow)
+            self.watch(request, data, flow)
 
     def _report(self, out: SendRequest, failed: Ref[LegMessage] | None, error: TransportError) -> None:
         log.info("request not sent", method=out.request.method, hop=str(out.hop.host), error=str(error))

@@ -191,7 +191,12 @@ class MediaActor(Actor[MediaCommand]):
         if self.leg is not None:
             raise LegNotOpen("the leg has been prepared before")
         policy = message.policy
-        spec = LegSpec(name=self.mailbox.name, bind_host=policy.bind_host, silent_after_s=policy.silent_after_s)
+        spec = LegSpec(
+            name=self.mailbox.name,
+            bind_host=policy.bind_host,
+            silent_after_s=policy.silent_after_s,
+            watch=policy.watch,
+        )
         try:
             # Read first: a peer that cannot be understood needs no ports.
             offer = None if message.offer is None else sdp.parse(message.offer)

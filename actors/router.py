@@ -45,6 +45,12 @@ class Router(Actor[NetworkInput]):
     async def outside_dialog(self, request: Request, received: Received) -> None:
         """A request that belongs to no living leg and to no transaction, and asks for something new."""
 
+    def heard(self, received: Received) -> None:
+        """A message has come, before anything is made of it."""
+
+    def unread(self, message: Malformed, answer: Response) -> None:
+        """A request that could not be read; `answer` is what it is going to get."""
+
     async def flow_closed(self, closed: FlowClosed) -> None:
         """A connection is gone. Legs need not be told: they learn of it when they next send."""
 
@@ -73,6 +79,7 @@ class Router(Actor[NetworkInput]):
     async def _route(self, message: NetworkInput) -> None:
         match message:
             case Received():
+                self.heard(message)
                 if isinstance(message.message, Request):
                     await self._request(message.message, message)
                 else:
@@ -130,6 +137,7 @@ class Router(Actor[NetworkInput]):
         log.info("malformed message", source=str(message.flow), error=str(message.error), status=message.error.status)
         response = None if message.answered else respond_to_malformed(message.error, self._own_headers)
         if response is not None:
+            self.unread(message, response)
             self._send(response, message.flow)
 
     def answer(

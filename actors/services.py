@@ -14,6 +14,7 @@ from ..sip.ids import Ids
 from ..sip.timers import Timers
 from ..store.recordings import RecordingFiles
 from .announcer import Announcer
+from .captures import Captures
 from .courier import Courier
 from .dialling import Dialling
 from .gateways import Gateways
@@ -52,6 +53,7 @@ class Services(Herald):
     announcer: Announcer
     webhooks: Webhooks
     journal: Journal
+    captures: Captures
     recordings: RecordingFiles
     calls: Nest
     notifiers: Nest

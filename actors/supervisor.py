@@ -23,6 +23,7 @@ from ..sip.digest import DigestServer
 from ..sip.registration import Bounds
 from ..sip.timers import Timers
 from ..sip.trunks import Trunk, Trunks
+from ..store.captures import CaptureFiles
 from ..store.domains import DomainDirectory
 from ..store.numbers import NumberDirectory
 from ..store.recordings import RecordingFiles
@@ -41,6 +42,8 @@ from ..twiml.dial_house import House
 from ..twiml.redirection import RedirectRules
 from .announcer import Announcer
 from .bus import Bus
+from .capture_disk import CaptureDisk, Filled, capture_mailbox
+from .captures import CaptureRules, Captures
 from .courier import Courier
 from .dialling import Dialling
 from .gateways import Gateways
@@ -109,6 +112,8 @@ class Plan:
     sip_allowed: tuple[IpNetwork, ...]
     """Where SIP requests may be sent."""
     recordings: RecordingFiles
+    captures: CaptureRules
+    capture_files: CaptureFiles
     house: House
     """Whom a dial may call."""
     redirects: RedirectRules
@@ -174,19 +179,28 @@ async def open_tree(
     Raises AddressInUse or AddressUnavailable when an address cannot be bound; nothing stays bound then.
     """
     journal = Journal(journal_mailbox(), repository, seams.now_utc)
+    registry, box = Registry(), capture_mailbox()
+    captures = Captures(plan.captures, seams.now_utc, wake=lambda: box.ref.offer(Filled()))
+    disk = CaptureDisk(box, captures, plan.capture_files, registry.calls.__contains__, seams.offload)
     try:
-        async with _open_tree(plan, seams, webhook_client, journal, bus) as tree:
+        async with _open_tree(plan, seams, webhook_client, journal, disk, registry, bus) as tree:
             yield tree
     finally:
         # When whoever may write has ended.
+        await disk.close()
         await journal.close()
 
 
 @asynccontextmanager
 async def _open_tree(
-    plan: Plan, seams: Seams, webhook_client: WebhookClient, journal: Journal, bus: Bus
+    plan: Plan,
+    seams: Seams,
+    webhook_client: WebhookClient,
+    journal: Journal,
+    captures: CaptureDisk,
+    registry: Registry,
+    bus: Bus,
 ) -> AsyncIterator[Supervisor]:
-    registry = Registry()
     repository = journal.repository
     board: Mailbox[NetworkInput] = Mailbox("switchboard", SWITCHBOARD_CAPACITY)
     async with trio.open_nursery() as carriers:
@@ -195,6 +209,8 @@ async def _open_tree(
         spoken = ("UDP", "TCP") if plan.tls_clients is None else ("UDP", "TCP", "TLS")
         resolver = Resolver(seams.network, spoken, allowed=plan.sip_allowed)
         courier = Courier(seams.network, connections, resolver, carriers, plan.settings.advertised_host)
+        if plan.captures.enabled:
+            courier.watch = captures.captures.sent
         async with open_nest("services") as shared, open_nest("notifiers") as notifiers, open_nest("calls") as calls:
             linger = _start_linger(shared, courier, registry)
             plane = BeatPlane(
@@ -208,6 +224,8 @@ async def _open_tree(
             shared.start_made(
                 journal.mailbox, lambda: Journal(journal.mailbox, repository, seams.now_utc, journal.pending)
             )
+            if plan.captures.enabled:
+                shared.start_made(captures.mailbox, lambda: attrs.evolve(captures))
             registrar_box = registrar_mailbox()
             herald = Herald(settings=plan.settings, now_utc=seams.now_utc, bus=bus)
             services = Services(
@@ -226,6 +244,7 @@ async def _open_tree(
                 announcer=Announcer(webhook_client, seams.speech, seams.offload),
                 webhooks=Webhooks(webhook_client, bus, seams.now_utc),
                 journal=journal,
+                captures=captures.captures,
                 recordings=plan.recordings,
                 calls=calls,
                 notifiers=notifiers,

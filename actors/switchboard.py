@@ -10,13 +10,13 @@ import attrs
 import trio
 
 from ..sip.digest import DigestServer
-from ..sip.message import Request
+from ..sip.message import Request, Response
 from ..sip.tokens import Method
 from ..sip.transaction.key import server_key
 from ..sip.trunks import Trunks
 from ..store.domains import DomainDirectory
 from ..store.numbers import NumberDirectory
-from ..transport.flow import Flow, FlowClosed, Received
+from ..transport.flow import Flow, FlowClosed, Malformed, Received
 from .admission import (
     ACCEPT_HEADER,
     ALLOW_HEADER,
@@ -55,6 +55,12 @@ class Switchboard(Router):
 
     def contained(self, error: Exception) -> None:
         self.services.contained(self.mailbox.name, error)
+
+    def heard(self, received: Received) -> None:
+        self.services.captures.received(received.message, received.data, received.flow, received.at)
+
+    def unread(self, message: Malformed, answer: Response) -> None:
+        self.services.captures.unread(answer, message.data, message.flow)
 
     async def outside_dialog(self, request: Request, received: Received) -> None:
         refused = screen(request, min_session_s=self.services.settings.min_session_s)
@@ -126,6 +132,7 @@ class Switchboard(Router):
         registry.invites[invite] = key
         registry.add_leg(request.call_id, call.leg.leg.local_tag, leg)
         registry.add_call(call.identity.sid, call.mailbox.ref, call.news.view())
+        self.services.captures.begin(call.identity.sid, request.call_id, request.from_tag or "")
         for alert in admitted.warnings:
             call.news.alert(alert.code, alert.detail)
         self.services.calls.start(call, call.news.down)

@@ -37,6 +37,8 @@ class PacketStream:
     """Of the next packet."""
     timestamp: int
     """Of the next sample."""
+    watch: Callable[[bytes], object] | None = None
+    """Shown each packet before it is sealed."""
     _talking: bool = False
     """Whether the packet before this one was sent: the first after a pause carries the marker (RFC 3551 4.1)."""
     _ahead: int = 0
@@ -68,7 +70,7 @@ class PacketStream:
         self._talking = True
         self.stats.sent(len(payload))
         packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
-        return packet if self._seal is None else self._seal(packet)
+        return packet if self._seal is None and self.watch is None else self._finished(packet)
 
     @property
     def flooded(self) -> bool:
@@ -84,12 +86,18 @@ class PacketStream:
         self._talking = True
         self.stats.sent(size)
         packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload, marker)
-        return packet if self._seal is None else self._seal(packet)
+        return packet if self._seal is None and self.watch is None else self._finished(packet)
 
     def pass_late(self, payload_type: int, sequence: int, timestamp: int, payload: bytes) -> bytes:
         """A packet that others have overtaken, with the numbers that were left free for it."""
         self.stats.sent(len(payload))
         packet = build_plain(payload_type, sequence, timestamp, self.stats.ssrc, payload)
+        return packet if self._seal is None and self.watch is None else self._finished(packet)
+
+    def _finished(self, packet: bytes) -> bytes:
+        """The datagram of a packet that is watched or sealed."""
+        if self.watch is not None:
+            self.watch(packet)
         return packet if self._seal is None else self._seal(packet)
 
     def step(self) -> None:

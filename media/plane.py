@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 
 from .events import MediaEvent, MediaOrder
+from .watching import PacketWatch
 
 SILENT_AFTER_S = 60.0
 """Without a packet for that long `MediaSilent` is told (error 32014 to the application)."""
@@ -61,6 +62,8 @@ class LegSpec:
     """Local address of its ports; `0.0.0.0` or `::` for any."""
     silent_after_s: float | None = SILENT_AFTER_S
     """When `MediaSilent` is told; None for never."""
+    watch: PacketWatch | None = None
+    """Shown every packet of the leg in the clear, RTP and RTCP, both ways."""
 
 
 class LegListener(Protocol):

@@ -48,6 +48,7 @@ from .sinks import Recording
 from .source_lock import SourceLock
 from .speaking import NOTHING, Outgoing, Speaking
 from .srtp import Srtp
+from .watching import Watching
 
 
 @attrs.define(eq=False)
@@ -59,6 +60,8 @@ class MediaSession:
     """When `MediaSilent` is told; infinity for never."""
     unix_offset_s: float = 0.0
     """What added to `now` gives the seconds since 1970 (for the NTP timestamps of RTCP)."""
+    watching: Watching | None = None
+    """Who is shown the packets."""
     events: list[MediaEvent] = attrs.field(factory=list, init=False)
     """What has happened since `take_events`."""
     closed: bool = attrs.field(default=False, init=False)
@@ -82,6 +85,8 @@ class MediaSession:
         self._reports = Reports(self.ids, self.unix_offset_s)
         stream = PacketStream(self._reports.sender, self.ids.sequence() & 0xFFFF, self.ids.timestamp() & 0xFFFF_FFFF)
         self._speaking = Speaking(stream, self._lock)
+        if self.watching is not None:
+            stream.watch = self._show
 
     # ------------------------------------------------------------------------------------------- packets
 
@@ -121,6 +126,8 @@ class MediaSession:
             lock.ignored += 1
             return NOTHING
         lock.heard(now)
+        if self.watching is not None:
+            self.watching.heard(data, source)
         self._silent_since = now
         self._reports.heard(packet, now, packet.payload_type in listening.receive_types)
         return passed
@@ -131,6 +138,8 @@ class MediaSession:
             return
         opened = data if self._srtp is None else self._srtp.open_report(data, now)
         if opened is not None:
+            if self.watching is not None:
+                self.watching.heard_report(opened, source)
             self._reports.receive(opened, source, now)
 
     def tick(self, now: float) -> Sequence[Outgoing]:
@@ -162,6 +171,12 @@ class MediaSession:
         if source is not None and self._lock.vouches_for_host(source[0]):
             return source
         return None if self._agreed is None else self._agreed.remote_rtcp
+
+    def _show(self, packet: bytes) -> None:
+        """A packet of ours, before it is sealed."""
+        target = self._lock.destination
+        if self.watching is not None and target is not None:
+            self.watching.said(packet, target)
 
     # -------------------------------------------------------------------------------------------- orders
 
@@ -301,4 +316,7 @@ class MediaSession:
         """RTCP datagrams to send from the RTCP port."""
         taken = self._reports.take()
         srtp = self._srtp
+        if self.watching is not None:
+            for report, remote in taken:
+                self.watching.said_report(report, remote)
         return taken if srtp is None else [(srtp.seal_report(report), remote) for report, remote in taken]

@@ -1,4 +1,4 @@
-"""The command line: `offhook serve`, `check-config`, `doctor`, `lint`, `demo`, `ca`."""
+"""The command line: `offhook serve`, `check-config`, `doctor`, `lint`, `pcap`, `demo`, `ca`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from .config import Config, DomainSettings, SipSettings
 from .load import load
 from .log import REDACTOR, Format, hide, set_up
+from .pcap import write_capture
 from .problems import ConfigError
 from .run import FAILED, MISCONFIGURED, OK, explain, run
 from .trunk_config import TrunkSettings
@@ -20,6 +21,7 @@ from .version import VERSION
 
 Level = Literal["debug", "info", "warning", "error"]
 ConfigPath = Annotated[Path, Parameter(name=["--config", "-c"], env_var="OFFHOOK_CONFIG")]
+OutputPath = Annotated[Path | None, Parameter(name=["--output", "-o"])]
 LogFormat = Annotated[Literal["auto", "console", "json"], Parameter(env_var="OFFHOOK_LOG_FORMAT")]
 LogLevel = Annotated[Level, Parameter(env_var="OFFHOOK_LOG_LEVEL")]
 
@@ -134,6 +136,30 @@ async def lint(document: str, *, method: Literal["GET", "POST"] = "GET") -> int:
         print(line)
     print(f"{document}: {report.summary}")
     return FAILED if report.errors else OK
+
+
+@app.command
+def pcap(call_sid: str, *, config: ConfigPath = DEFAULT_CONFIG, output: OutputPath = None, only: bool = False) -> int:
+    """Write the capture of a call, in PCAPNG for Wireshark: `offhook pcap CALLSID > call.pcapng`.
+
+    It has the SIP messages of the call and of those that it dialled, in the clear also where they went over TLS, and
+    their RTP where captures.rtp says so. The server may be running.
+
+    Parameters
+    ----------
+    call_sid
+        `CA` and 32 hexadecimal digits, as in webhooks, logs and X-Twilio-CallSid.
+    config
+        Configuration file of the server.
+    output
+        File to write; without it, standard output, if that is no terminal.
+    only
+        Leave out the calls that it dialled.
+    """
+    settings = read_config(config)
+    if settings is None:
+        return MISCONFIGURED
+    return write_capture(settings, call_sid, output, only=only)
 
 
 @app.command

@@ -142,6 +142,24 @@ class DialSettings:
 
 
 @attrs.frozen(kw_only=True)
+class CapturesSettings:
+    """`[captures]`"""
+
+    enabled: bool = attrs.field(default=True, converter=values.flag)
+    """Whether the SIP messages of each call are kept."""
+    rtp: bool = attrs.field(default=False, converter=values.flag)
+    """RTP and RTCP as well, in the clear."""
+    secrets: bool = attrs.field(default=False, converter=values.flag)
+    """Whether digests and keys of SRTP stay readable."""
+    call_mb: int = attrs.field(default=100, converter=values.megabytes)
+    """Most that one call may take."""
+    total_mb: int = attrs.field(default=1000, converter=values.megabytes)
+    """Most that all may take; the oldest go."""
+    days: float = attrs.field(default=7, converter=values.days)
+    """How long a capture is kept after its last packet."""
+
+
+@attrs.frozen(kw_only=True)
 class CredentialSettings:
     """`[[domain.credential]]`"""
 
@@ -195,6 +213,7 @@ class Config:
     http: HttpSettings = attrs.field(factory=HttpSettings)
     webhooks: WebhooksSettings = attrs.field(factory=WebhooksSettings)
     dial: DialSettings = attrs.field(factory=DialSettings)
+    captures: CapturesSettings = attrs.field(factory=CapturesSettings)
     domains: tuple[DomainSettings, ...] = attrs.field(default=(), converter=domains_of, metadata={"key": "domain"})
     trunks: tuple[TrunkSettings, ...] = attrs.field(default=(), converter=trunks_of, metadata={"key": "trunk"})
     numbers: tuple[NumberSettings, ...] = attrs.field(default=(), converter=numbers_of, metadata={"key": "number"})
@@ -206,6 +225,7 @@ class Config:
             *misfits(self.sip, self.http, self.account, self.domains),
             *misfits_of_tls(self.sip, self.tls, self.trunks),
             *misfits_of_trunks(self.trunks, self.numbers),
+            *misfits_of_captures(self.captures),
         )
         if problems:
             raise ConfigError(problems)
@@ -255,6 +275,19 @@ def misfits(
     if sip is not None and sip.default_domain and sip.default_domain not in names and None not in domains:
         hint = values.suggest(sip.default_domain, names) if names else "; there is no [[domain]]"
         yield Problem("sip.default_domain", f'"{sip.default_domain}" should be the name of a [[domain]]{hint}')
+
+
+def misfits_of_captures(captures: CapturesSettings | None) -> Iterator[Problem]:
+    """The same of captures."""
+    if captures is None:
+        return
+    if captures.rtp and not captures.enabled:
+        yield Problem("captures.rtp", "should be false, or captures.enabled true: media is kept with its signalling")
+    if captures.call_mb > captures.total_mb:
+        yield Problem(
+            "captures.call_mb",
+            f"{captures.call_mb} should be at most captures.total_mb, which is {captures.total_mb}: set both",
+        )
 
 
 def misfits_of_tls(

@@ -20,7 +20,7 @@ from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, Iterabl
 from cattrs.gen import make_dict_structure_fn, override
 
 from . import config as tree
-from .config import Config, misfits, misfits_of_tls
+from .config import Config, misfits, misfits_of_captures, misfits_of_tls
 from .environment import overrides
 from .problems import ConfigError, Problem
 from .trunk_config import InboundSettings, NumberSettings, TrunkSettings, misfits_of_trunks
@@ -37,6 +37,7 @@ SECTIONS: dict[str, type[Any]] = {
     "http": tree.HttpSettings,
     "webhooks": tree.WebhooksSettings,
     "dial": tree.DialSettings,
+    "captures": tree.CapturesSettings,
 }
 """The plain tables of the file."""
 TOP_ARRAYS: dict[str, type[Any]] = {
@@ -90,6 +91,7 @@ def build(data: Mapping[str, Any], path: Path, environ: Mapping[str, str] = {}) 
     problems += misfits(parts["sip"], parts["http"], parts["account"], arrays["domain"])
     problems += misfits_of_tls(parts["sip"], parts["tls"], arrays["trunk"])
     problems += misfits_of_trunks(arrays["trunk"], arrays["number"])
+    problems += misfits_of_captures(parts["captures"])
     if problems:
         raise ConfigError(tuple(attrs.evolve(p, source=sources.get(p.path, p.source or str(path))) for p in problems))
     base = path.resolve().parent

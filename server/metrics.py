@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import attrs
 import trio
@@ -15,6 +15,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ..actors.messages import events
 from .version import VERSION
@@ -22,6 +24,18 @@ from .version import VERSION
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 DURATIONS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 SCORES = (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5)
+
+
+@attrs.define(eq=False)
+class Asked(Collector):
+    """A counter whose value somebody else keeps."""
+
+    name: str
+    about: str
+    read: Callable[[], float] = lambda: 0
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(self.name, self.about, value=self.read())
 
 
 @attrs.define(eq=False)
@@ -55,6 +69,7 @@ class Metrics:
     trunk_registrations: Counter = attrs.field(init=False)
     gateway_changes: Counter = attrs.field(init=False)
     unwritten: Gauge = attrs.field(init=False)
+    uncaptured: Asked = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         into = self.registry
@@ -93,6 +108,8 @@ class Metrics:
             "offhook_registrations_refused", "REGISTERs refused, by SIP status", ["status"], registry=into
         )
         self.unwritten = Gauge("offhook_store_pending", "Changes not written to the store yet", registry=into)
+        self.uncaptured = Asked("offhook_capture_packets_dropped", "Packets that were to be captured and are not")
+        into.register(self.uncaptured)
         self.trunks_registered = Gauge(
             "offhook_trunk_gateways_registered", "Gateways that we are registered with now", ["trunk"], registry=into
         )
@@ -126,9 +143,10 @@ class Metrics:
             events.ActorCrashed: lambda event: self.crashes.inc(),
         }
 
-    def watch(self, unwritten: Callable[[], float]) -> None:
-        """Ask this at each scrape for the changes that the store does not have yet."""
+    def watch(self, unwritten: Callable[[], float], uncaptured: Callable[[], float]) -> None:
+        """Ask these at each scrape: for the changes that the store does not have yet, for packets without a place."""
         self.unwritten.set_function(unwritten)
+        self.uncaptured.read = uncaptured
 
     def watch_certificate(self, expires_in_s: Callable[[], float]) -> None:
         """Ask this at each scrape for the life that is left to the certificate of TLS."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from typing import Final
 
+from ..actors.captures import CaptureRules
 from ..actors.dialling import trunk_facts
 from ..sip.trunks import Trunk, Trunks
 from ..store.domains import DomainDirectory
@@ -16,6 +18,8 @@ from ..twiml.platform_names import OwnDomain, PlatformNames
 from ..twiml.redirection import RedirectRules
 from .config import Config, CredentialSettings, DomainSettings
 from .trunk_config import InboundSettings, NumberSettings, TrunkSettings
+
+MEGABYTE: Final = 1_000_000
 
 
 def domain_directory(config: Config, account_sid: str) -> DomainDirectory:
@@ -130,3 +134,16 @@ def house_of(config: Config, trunks: Trunks, numbers: NumberDirectory) -> House:
 def redirects_of(config: Config) -> RedirectRules:
     """Where a far end may send our calls."""
     return RedirectRules(names=names_of(config), networks=config.dial.allowed_networks, tls=bool(config.sip.tls))
+
+
+def capture_rules(config: Config) -> CaptureRules:
+    """What is captured of calls."""
+    wanted = config.captures
+    return CaptureRules(
+        enabled=wanted.enabled,
+        rtp=wanted.rtp,
+        secrets=wanted.secrets,
+        call_bytes=wanted.call_mb * MEGABYTE,
+        total_bytes=wanted.total_mb * MEGABYTE,
+        days=wanted.days,
+    )

@@ -45,8 +45,17 @@ from .config import Config
 from .data_dir import hold
 from .log import hide, set_up_plainly
 from .metrics import Metrics
+from .pcap import capture_files
 from .recover import recover_calls, recover_recordings
-from .seed import domain_directory, house_of, number_directory, redirects_of, registered_trunks, trunks_of
+from .seed import (
+    capture_rules,
+    domain_directory,
+    house_of,
+    number_directory,
+    redirects_of,
+    registered_trunks,
+    trunks_of,
+)
 from .values import HostPort
 
 log = structlog.get_logger(__name__)
@@ -150,6 +159,10 @@ class _State:
         """Changes that the store does not have yet."""
         return 0 if self.tree is None else len(self.tree.services.journal.pending.changes)
 
+    def uncaptured(self) -> int:
+        """Packets that no capture has, for want of room."""
+        return 0 if self.tree is None else self.tree.services.captures.dropped
+
 
 @asynccontextmanager
 async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[Server]:
@@ -168,7 +181,7 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     files = RecordingFiles(config.server.data_dir / "recordings")
     bus, metrics, state = Bus(), Metrics(), _State()
     bus.listen(metrics.observe)
-    metrics.watch(state.unwritten)
+    metrics.watch(state.unwritten, state.uncaptured)
     if certificates is not None:
         metrics.watch_certificate(certificates.expires_in_s)
     webhooks = WebhookClient(
@@ -285,6 +298,8 @@ def _plan(
         rtp_ports=PortRange(*config.media.rtp_ports),
         sip_allowed=config.dial.allowed_networks,
         recordings=files,
+        captures=capture_rules(config),
+        capture_files=capture_files(config),
     )
 
 

@@ -99,6 +99,20 @@ def patience(value: object) -> float:
     return seconds(value)
 
 
+def megabytes(value: object) -> int:
+    """Whole megabytes (10^6 bytes), 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Wrong(value, "a whole number of megabytes, 1 or more (without quotes)")
+    return value
+
+
+def days(value: object) -> float:
+    """How long something is kept: a number above 0, up to a hundred years."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 36_500:
+        raise Wrong(value, "a number of days above 0, e.g. 7 or 0.5")
+    return value
+
+
 def array(value: object, of: str, read: Callable[[object], T]) -> tuple[T, ...]:
     """The items of a TOML array (or of a tuple, in code), each read; one Wrong tells all that is wrong among them."""
     if not isinstance(value, list | tuple):

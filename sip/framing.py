@@ -62,15 +62,22 @@ class StreamFramer:
     """No blank line begins before this place."""
     _waiting: _Waiting | None = attrs.field(default=None, init=False)
     """Head of the message whose body has not come whole."""
+    _whole: bytes = attrs.field(default=b"", init=False)
+    """The bytes of the last message that `_next` gave."""
 
     def feed(self, data: bytes) -> list[Request | Response | KeepAlive | Malformed]:
         """What `data` completes, in order."""
-        found: list[Request | Response | KeepAlive | Malformed] = []
+        return [item for item, _ in self.feed_whole(data)]
+
+    def feed_whole(self, data: bytes) -> list[tuple[Request | Response | KeepAlive | Malformed, bytes]]:
+        """The same, each message with its bytes as they came; nothing is beside anything else."""
+        found: list[tuple[Request | Response | KeepAlive | Malformed, bytes]] = []
         if self.broken:
             return found
         self._buffer += data
         while (item := self._next()) is not None:
-            found.append(item)
+            found.append((item, self._whole))
+            self._whole = b""
         return found
 
     @property
@@ -130,6 +137,7 @@ class StreamFramer:
         if isinstance(waiting.outcome, SipError):
             waiting.outcome.request_head = salvage(waiting.head)
             return Malformed(waiting.head, waiting.outcome)
+        self._whole = b"".join((waiting.head, b"\r\n", body))
         return waiting.outcome.message(body)
 
     def _break(self, head: bytes, error: SipError) -> Malformed:

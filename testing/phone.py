@@ -266,7 +266,7 @@ async def open_phone(
         await nursery.start(connections.run)
         spoken = ("UDP", "TCP") if tls is None else ("UDP", "TCP", "TLS")
         courier = Courier(network, connections, Resolver(network, spoken), nursery)
-        courier.watch = lambda message, flow: note(True, message)
+        courier.watch = lambda message, data, flow: note(True, message)
         async with (
             bound(network, host, port, secured=tls is not None) as (udp, tcp, tls_listener),
             open_nest(name) as nest,

@@ -30,7 +30,7 @@ def read_datagram(data: bytes, flow: Flow, now: float, limits: Limits) -> Receiv
 
 
 def admit(message: Request | Response, flow: Flow, now: float, data: bytes = b"") -> Received | Malformed:
-    """Stamp a request and check every header that the house relies on; `data` is kept when that fails."""
+    """Stamp a request and check every header that the house relies on; `data` is the message as it came."""
     try:
         if isinstance(message, Request):
             message = stamp(message, flow.remote)
@@ -41,7 +41,7 @@ def admit(message: Request | Response, flow: Flow, now: float, data: bytes = b""
         if error.request_head is None and isinstance(message, Request):
             error.request_head = head_of(message)
         return refuse(data, flow, error)
-    return Received(message, flow, now)
+    return Received(message, flow, now, data)
 
 
 def refuse(data: bytes, flow: Flow, error: SipError) -> Malformed:

@@ -237,27 +237,27 @@ class StreamConnection:
                 return None
 
     async def _feed(self, framer: StreamFramer, data: bytes) -> None:
-        items = framer.feed(data)
+        items = framer.feed_whole(data)
         pinged = False
-        for item in items:
+        for item, whole in items:
             self.useful = self.useful or not isinstance(item, BadBytes)
             if isinstance(item, KeepAlive):
                 self._counts.keepalives += 1
                 pinged = True
             else:
-                await self._hand_over(self._arrival(item, framer.broken and item is items[-1]))
+                await self._hand_over(self._arrival(item, whole, framer.broken and item is items[-1][0]))
         if pinged and not self._closed:
             self._put(PONG)  # one for all pings of one read
         if items or self._message_since is None:
             # Now, not when the bytes came: the time that our own house took is not the peer's.
             self._message_since = trio.current_time() if framer.mid_message else None
 
-    def _arrival(self, item: Request | Response | BadBytes, last: bool) -> Received | Malformed:
+    def _arrival(self, item: Request | Response | BadBytes, whole: bytes, last: bool) -> Received | Malformed:
         """What an item means to the house. The answer to the last one of a broken stream goes out from here."""
         match item:
             case Request() | Response():
                 self._counts.messages += 1
-                arrival = admit(item, self.flow, self.active_at)
+                arrival = admit(item, self.flow, self.active_at, whole)
                 if isinstance(arrival, Malformed):
                     self._counts.malformed += 1
                 return arrival

@@ -94,6 +94,8 @@ class Received:
     flow: Flow
     at: float
     """trio seconds."""
+    data: bytes = attrs.field(default=b"", repr=False)
+    """The message as it came."""
 
 
 @attrs.frozen

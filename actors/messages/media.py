@@ -36,6 +36,7 @@ from ...media.events import (
     WatchSpeech,
 )
 from ...media.plane import SILENT_AFTER_S, PlaneLeg
+from ...media.watching import PacketWatch
 from ..mailbox import Reply
 from .lifecycle import Stop
 
@@ -57,6 +58,8 @@ class MediaPolicy:
     """When `MediaSilent` is told; None for never."""
     secure: bool = False
     """Whether the media must be SRTP; otherwise it must be clear."""
+    watch: PacketWatch | None = None
+    """Shown every packet in the clear."""
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ import trio
 from ...media.frames import FRAME_S
 from ...media.plane import LegListener, LegSpec, MediaIds, PlaneLeg
 from ...media.session import MediaSession
+from ...media.watching import Watching
 from ...transport.rtp import Readiness, RtpPorts
 from ..actor import Actor
 from ..messages.lifecycle import Stop
@@ -66,6 +67,7 @@ class BeatPlane:
             ids=self.ids,
             silent_after_s=math.inf if spec.silent_after_s is None else spec.silent_after_s,
             unix_offset_s=self.unix_time() - now,
+            watching=None if spec.watch is None else Watching(spec.watch, ports.rtp.local, ports.rtcp.local),
         )
         leg = BeatLeg(self, spec, listener, ports, session)
         self._legs[leg] = None

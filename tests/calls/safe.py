@@ -13,7 +13,7 @@ import attrs
 
 from offhook.actors.media import RandomMediaIds
 from offhook.media.plane import MediaIds
-from offhook.server.config import Config, TlsSettings
+from offhook.server.config import CapturesSettings, Config, TlsSettings
 from offhook.server.values import HostPort
 from offhook.testing.network import Conditions
 from offhook.testing.phone import PhoneCall
@@ -70,6 +70,7 @@ async def safe_office(
     alice_secure: bool = True,
     bob_secure: bool = True,
     media_ids: Callable[[], MediaIds] = RandomMediaIds,
+    captures: CapturesSettings | None = None,
     **domain: Any,
 ) -> AsyncIterator[SafeOffice]:
     """`secure` is the domain's; the phones encrypt their media when they are. Bob is registered over TLS."""
@@ -83,7 +84,7 @@ async def safe_office(
         world(
             tmp_path,
             conditions=Conditions(delay_s=0.005),
-            config=over_tls(config_for(tmp_path, **settings)),
+            config=attrs.evolve(over_tls(config_for(tmp_path, **settings)), captures=captures or CapturesSettings()),
             phone_settings={"tls": phone_tls(PHONE), "secure": alice_secure, "media_ids": media_ids()},
         ) as it,
         phone_at(it.network, BOB_HOST, "bob", tls=phone_tls(BOB_HOST), secure=bob_secure, media_ids=media_ids()) as bob,

@@ -133,8 +133,11 @@ class Nat:
 
 
 @contextmanager
-def open_nat() -> Iterator[Nat]:
-    """The three namespaces, while the block runs. Fails where they cannot be made."""
+def open_nat(forgets_s: int | None = None) -> Iterator[Nat]:
+    """The three namespaces, while the block runs. Fails where they cannot be made.
+
+    `forgets_s`: how long the router keeps a UDP flow on which nothing is said.
+    """
     for program, package in (("ip", "iproute2"), ("nft", "nftables")):
         need(program, package)
     if os.geteuid() != 0:
@@ -152,6 +155,10 @@ def open_nat() -> Iterator[Nat]:
         _run("ip", "-n", phone, "route", "add", "default", "via", ROUTER_INSIDE)
         _run("ip", "netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         _run("ip", "netns", "exec", router, "nft", "-f", "-", text=RULES)
+        if forgets_s is not None:
+            for kind in ("timeout", "timeout_stream"):
+                name = f"/proc/sys/net/netfilter/nf_conntrack_udp_{kind}"
+                _run("ip", "netns", "exec", router, "sh", "-c", f"echo {forgets_s} > {name}")
         yield Nat(Namespace(phone, PHONE), Namespace(server, SERVER))
     finally:
         for name in made:  # what is in them goes too

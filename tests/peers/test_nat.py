@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -14,7 +15,10 @@ from offhook.actors.messages.events import AlertRaised, BusEvent, Registered, Un
 from offhook.server.config import Config, SipSettings, WebhooksSettings
 from offhook.server.server import Parts, Server, open_server
 from offhook.sip.address import NameAddr
+from offhook.testing.phone import open_phone
 from offhook.testing.web import CustomerApp, twiml
+from offhook.transport.network import Address
+from offhook.transport.trio_network import TrioUdpSocket
 
 from .baresip import Baresip, open_baresip
 from .house import ALICE, BOB, DOMAIN, configuration
@@ -27,7 +31,9 @@ from .sound import recognised, speech_like, stretches, write_wav
 pytestmark = pytest.mark.peers
 
 SIP_PORT = 5060
-TALK_S, HEARD_S = 2.0, 1.0
+TALK_S = 2.5
+HEARD_S = 1.0
+"""Of that; what is lost to where pieces begin, to playout buffers that fill, and to the time in which both answer."""
 PLACES = ("10.99.0.0/16",)
 SAID = {user.username: speech_like(30, seed) for seed, user in enumerate((ALICE, BOB))}
 
@@ -80,6 +86,7 @@ async def open_branch(folder: Path, nat: Nat) -> AsyncIterator[Branch]:
         at = (f"{SERVER}:{SIP_PORT}",)
         config: Config = attrs.evolve(
             usual,
+            server=attrs.evolve(usual.server, drain_s=0),
             sip=SipSettings(domain_suffix=usual.sip.domain_suffix, udp=at, tcp=at, tls=()),
             webhooks=WebhooksSettings(allowed_networks=PLACES),
             domains=tuple(attrs.evolve(domain, ip_access_control=PLACES) for domain in usual.domains),
@@ -138,3 +145,53 @@ async def test_a_phone_on_a_connection_is_gone_when_that_closes(tmp_path: Path, 
             await bob.calls(f"sip:100@{DOMAIN}")
             await bob.is_over()
         assert 32009 in [event.code for event in branch.events if isinstance(event, AlertRaised)]
+
+
+FORGETS_S, LATER_S = 1, 3
+BINDING_REQUEST = bytes.fromhex("000100002112a442") + b"offhook-test"
+"""STUN, RFC 8489 section 5."""
+
+
+class OpenNetwork(NamespaceNetwork):
+    """Lets a test say something at a port that a phone has."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        super().__init__(namespace)
+        self.by_port: dict[int, TrioUdpSocket] = {}
+
+    async def udp(self, address: Address, **settings: Any) -> TrioUdpSocket:
+        made = await super().udp(address, **settings)
+        self.by_port[made.local[1]] = made
+        return made
+
+
+@pytest.mark.parametrize(
+    ("said", "reached"),
+    [(b"\r\n\r\n", True), (BINDING_REQUEST, True), (b"", False)],
+    ids=["crlf", "stun", "nothing"],
+)
+async def test_a_phone_is_reached_through_a_nat_that_forgets_as_long_as_it_says_something(
+    tmp_path: Path, said: bytes, reached: bool
+) -> None:
+    with open_nat(FORGETS_S) as nat:
+        inside = OpenNetwork(nat.phone)
+        async with (
+            open_branch(tmp_path, nat) as branch,
+            open_phone(inside, PHONE, name=ALICE.username, port=5062) as alice,
+            open_phone(NamespaceNetwork(nat.server), SERVER, name=BOB.username, port=5064) as bob,
+        ):
+            via = f"sip:{SERVER}:{SIP_PORT}"
+            line = await alice.register(DOMAIN, password=ALICE.password, via=via)
+            assert line.status == 200
+            until = trio.current_time() + LATER_S
+            while trio.current_time() < until:
+                if said:
+                    inside.by_port[5062].send_nowait(said, (SERVER, SIP_PORT))
+                await trio.sleep(FORGETS_S / 4)
+            await bob.call(f"sip:100@{DOMAIN}", via=via, username=BOB.username, password=BOB.password)
+            called = False
+            with trio.move_on_after(10 if reached else 1.5):
+                await alice.called()
+                called = True
+            assert called is reached
+            assert [event.source for event in branch.registered(ALICE)] == [ROUTER_OUTSIDE]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from typing import Final, TypeAlias, assert_never
 
 import attrs
+import structlog
 
 from ..sip.address import NameAddr
+from ..sip.bindings import Binding
 from ..sip.dialog.events import Credentials
 from ..sip.registration import aor_of
 from ..sip.routing import hop_of
@@ -28,6 +32,11 @@ NOT_ALLOWED: Final = 13224
 """A number that no trunk takes: nothing is sent."""
 NO_ROOM: Final = 32011
 """The trunk that would take it cannot now."""
+
+_NUMBER: Final = re.compile(r"[-0-9+*#().,_ ]+")
+"""What a gateway may take for a number to dial, in whatever way it reads it."""
+
+log = structlog.get_logger(__name__)
 
 
 @attrs.frozen(kw_only=True)
@@ -137,12 +146,16 @@ class Dialling:
             located: Located = await self.registrar.ask(lambda reply: Locate(aor, reply), LOCATED_WITHIN_S)
         except (ActorGone, NoReply) as error:
             return Nowhere(12400, str(error), 480)
-        bindings = [binding for binding in located.contacts if binding.secure or not way.secure]
         if not located.contacts:
             return Nowhere(way.absent, f"{way.user} is not registered with {way.domain}", 480)
+        phones = [binding for binding in located.contacts if not self._leads_to_a_number(binding, way.user)]
+        if not phones:
+            return Nowhere(NOT_ALLOWED, f"{way.user} is registered at a number that a gateway might dial")
+        bindings = [binding for binding in phones if binding.secure or not way.secure]
         if not bindings:
             return Nowhere(32209, f"no phone of {way.user} is registered over TLS", 480)
-        branches: list[tuple[Contact, ...]] = []
+        # Flows of one device stand in for one another: it must not ring twice (RFC 5626 section 5.3).
+        devices: dict[Hashable, list[Contact]] = {}
         for binding in bindings:
             path = Path(
                 hop=binding.target,
@@ -154,8 +167,25 @@ class Dialling:
                 registered=True,
                 secure=way.secure,
             )
-            branches.append((Contact(uri=binding.target, way=path),))
-        return tuple(branches)
+            contact = Contact(uri=binding.target, way=path)
+            devices.setdefault(binding.instance or binding, []).append(contact)
+        return tuple(map(tuple, devices.values()))
+
+    def _leads_to_a_number(self, binding: Binding, user: str) -> bool:
+        """Whether a phone has registered what a gateway of ours may take for a number to call at our expense.
+
+        Gateways take calls from our address, and with `Path`, or as if through a proxy, a stolen password could have
+        them sent anywhere; behind a proxy a gateway may also hide under another name. A phone's own name is no such
+        number: the house has given it.
+        """
+        called = (binding.target.user_text or "").partition(";")[0]
+        if not len(self.trunks) or called == user or _NUMBER.fullmatch(called) is None:
+            return False
+        flow = flow_of(binding)
+        leads = flow is None or any(self.trunks.at(host) for host in (flow.remote[0], hop_of(binding.target).host))
+        if leads:
+            log.warning("contact left out: a gateway might dial it", aor=binding.aor, contact=binding.uri_text)
+        return leads
 
     def _by_trunk(self, number: str, headers: tuple[tuple[str, str], ...], now: float) -> Branches | Nowhere:
         route = self.trunks.route(number, now)

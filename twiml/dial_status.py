@@ -48,6 +48,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     408: _NO_ANSWER,  # after ringing; see UNHEARD
     410: _FAILED,
     415: _FAILED,
+    430: _OUTAGE,  # the flow to the phone has failed (RFC 5626 section 11.5)
     480: _NO_ANSWER,
     484: _FAILED,
     486: _BUSY,

@@ -37,8 +37,8 @@ class Failure:
 class Branch:
     """Contacts that are tried one after the other.
 
-    Gateways and servers stand in for one another: the next one has its turn when nobody was reached (silence, no way,
-    5xx). The next contact of a redirect has it after any failure but a 6xx (RFC 3261 8.1.3.4).
+    Gateways, servers and flows of a phone stand in for one another: the next one has its turn when nobody was reached
+    (silence, no way, 430, 5xx). The next contact of a redirect has it after any failure but a 6xx (RFC 3261 8.1.3.4).
     """
 
     child: Child

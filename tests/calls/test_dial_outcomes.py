@@ -56,6 +56,7 @@ def finals(phone: Phone) -> list[int]:
         (410, False, "failed"),
         (415, False, "failed"),
         (420, False, "failed"),
+        (430, False, "failed"),
         (484, False, "failed"),
         (488, False, "failed"),
         (604, False, "failed"),
@@ -85,7 +86,7 @@ async def test_a_refusal_reads_as_its_row_says(
         assert (told["DialCallStatus"], told["DialSipResponseCode"]) == (outcome, str(status))
         assert (told["DialBridged"], told["DialCallDuration"]) == ("false", "0")
         assert ends(it) == {"inbound": "completed", "outbound-dial": outcome}
-        outage = (status == 408 and not rings) or 500 <= status < 600
+        outage = (status == 408 and not rings) or status == 430 or 500 <= status < 600
         assert it.codes() == ([32011] if outage else [])
         await it.idle()
 

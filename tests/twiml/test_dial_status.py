@@ -32,6 +32,7 @@ from tests.twiml.dials import bridged, calling, end, sip
         (401, Heard.NOTHING, "failed"),
         (407, Heard.NOTHING, "failed"),
         (415, Heard.NOTHING, "failed"),
+        (430, Heard.NOTHING, "failed"),
         (488, Heard.NOTHING, "failed"),
         (606, Heard.NOTHING, "failed"),
         (500, Heard.NOTHING, "failed"),
@@ -58,9 +59,9 @@ def test_every_final_response_that_there_is_means_something(sip_status: int) -> 
 
 
 @pytest.mark.parametrize("sip_status", sorted(MEANINGS))
-def test_only_silence_and_server_failures_are_outages(sip_status: int) -> None:
-    assert meaning(sip_status).outage == (sip_status == 408 or 500 <= sip_status < 600)
-    assert meaning(sip_status, Heard.RINGING).outage == (500 <= sip_status < 600)
+def test_only_silence_failed_flows_and_server_failures_are_outages(sip_status: int) -> None:
+    assert meaning(sip_status).outage == (sip_status in (408, 430) or 500 <= sip_status < 600)
+    assert meaning(sip_status, Heard.RINGING).outage == (sip_status == 430 or 500 <= sip_status < 600)
 
 
 def test_six_hundreds_speak_for_all_devices() -> None:

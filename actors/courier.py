@@ -273,7 +273,6 @@ def _real(flow: object) -> Flow:
 
 
 def contact(host: str, port: int, transport: str, user: str = "") -> NameAddr:
-    """A Contact at one of our own addresses."""
-    shown = f"[{host}]" if ":" in host else host
-    params = "" if transport == "UDP" else f";transport={transport.lower()}"
-    return NameAddr(Uri.parse(f"sip:{f'{user}@' if user else ''}{shown}:{port}{params}"))
+    """A Contact at one of our own addresses. `user` is plain text."""
+    params = () if transport == "UDP" else (("transport", transport.lower()),)
+    return NameAddr(Uri.of(user or None, host, port, params=params))

@@ -21,6 +21,7 @@ from offhook.actors.messages.events import (
 from offhook.server.config import Config, CredentialSettings, DomainSettings, ServerSettings, SipSettings
 from offhook.server.server import open_server
 from offhook.server.trunk_config import TrunkSettings
+from offhook.sip.registration import aor_of
 from offhook.sip.trunk_registration import GatewayRegistration, Output
 from offhook.testing.clock import WallClock
 from offhook.testing.network import FakeNetwork
@@ -48,9 +49,11 @@ async def side(network: FakeNetwork, host: str, config: Config) -> AsyncIterator
 
 
 @asynccontextmanager
-async def carrier(network: FakeNetwork, tmp_path: Path, host: str = CARRIERS[0]) -> AsyncIterator[Side]:
+async def carrier(
+    network: FakeNetwork, tmp_path: Path, host: str = CARRIERS[0], username: str = "line1"
+) -> AsyncIterator[Side]:
     """A registrar that grants 600 to 3,600 s."""
-    user = CredentialSettings(username="line1", password=PASSWORD)
+    user = CredentialSettings(username=username, password=PASSWORD)
     config = Config(
         server=ServerSettings(data_dir=tmp_path / host, drain_s=0),
         sip=SipSettings(
@@ -67,12 +70,12 @@ async def carrier(network: FakeNetwork, tmp_path: Path, host: str = CARRIERS[0])
         yield it
 
 
-def ours(tmp_path: Path, *uris: str, password: str = PASSWORD) -> Config:
+def ours(tmp_path: Path, *uris: str, username: str = "line1", password: str = PASSWORD) -> Config:
     """A house with one trunk that registers."""
     trunk = TrunkSettings(
         name="main",
         uris=uris or (f"sip:{CARRIERS[0]}",),
-        username="line1",
+        username=username,
         password=password,
         register=True,
         prefixes=("+1",),
@@ -99,6 +102,19 @@ async def test_a_trunk_registers_renews_and_takes_it_back(
             assert house.of(TrunkUnregistered) == []
             assert house.of(AlertRaised) == []
         assert await there.bindings() == []
+
+
+@pytest.mark.parametrize("username", ["100%", "a%41", "zoë", "<line>|[1]"])
+async def test_a_user_name_of_any_characters_registers(
+    autojump_clock: MockClock, tmp_path: Path, username: str
+) -> None:
+    network = FakeNetwork()
+    async with carrier(network, tmp_path, username=username) as there:
+        async with side(network, SERVER, ours(tmp_path, username=username)) as house:
+            await house.event(TrunkRegistered)
+            [binding] = await there.locate(aor_of(username, "pstn.carrier.test"))
+            assert binding.target.user_text == username
+            assert house.of(ActorCrashed) == []
 
 
 async def test_a_carrier_that_is_away_is_tried_again_and_others_do_not_notice(

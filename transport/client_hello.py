@@ -11,6 +11,8 @@ import attrs
 
 MAX_BYTES: Final = 16 * 1024 + 5
 """Of one record with its header (RFC 8446 5.1); no client says hello at greater length."""
+MAX_RECORDS: Final = 64
+"""That a hello may be spread over. All are read again with every byte that comes, so many tiny ones would cost much."""
 TLS_1_0: Final = 0x0301
 TLS_1_1: Final = 0x0302
 TLS_1_2: Final = 0x0303
@@ -49,7 +51,7 @@ def read_client_hello(data: bytes) -> ClientHello | None:
     """
     message = bytearray()
     at = 0
-    while True:
+    for _ in range(MAX_RECORDS):
         if at >= len(data) or len(data) < at + 5:
             _check_beginning(data[at:])
             _check_length(data)
@@ -71,6 +73,7 @@ def read_client_hello(data: bytes) -> ClientHello | None:
             _check_length(data)
             return None
         at += 5 + length
+    raise NotTls(f"a ClientHello in more than {MAX_RECORDS} records")
 
 
 def _check_beginning(data: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offhook.transport.client_hello import MAX_BYTES, TLS_1_0, ClientHello, NotTls, read_client_hello
+from offhook.transport.client_hello import MAX_BYTES, MAX_RECORDS, TLS_1_0, ClientHello, NotTls, read_client_hello
 
 
 def hello(name: str | None = "acme.sip.test", newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
@@ -71,7 +71,8 @@ def test_every_beginning_of_a_hello_asks_for_more() -> None:
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 50, 200])
 def test_a_hello_cut_into_records_is_put_together(size: int) -> None:
     whole = hello()
-    assert read_client_hello(in_records(whole, size)) == read_client_hello(whole)
+    beginning, rest = whole[:25], whole[:5] + whole[25:]
+    assert read_client_hello(in_records(beginning, size) + in_records(rest, 50)) == read_client_hello(whole)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,15 @@ def test_a_hello_cut_into_records_is_put_together(size: int) -> None:
 def test_what_is_no_client_hello_is_refused_at_once(data: bytes) -> None:
     with pytest.raises(NotTls):
         read_client_hello(data)
+
+
+def test_a_hello_in_too_many_records_is_refused_however_short_they_are() -> None:
+    whole = hello()
+    tiny = in_records(whole, 1)
+    assert len(whole) - 5 > MAX_RECORDS
+    assert read_client_hello(tiny[: 6 * MAX_RECORDS - 1]) is None
+    with pytest.raises(NotTls, match="more than 64 records"):
+        read_client_hello(tiny[: 6 * MAX_RECORDS])
 
 
 def test_a_hello_that_does_not_end_is_refused_in_the_end() -> None:

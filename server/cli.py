@@ -163,7 +163,7 @@ def pcap(call_sid: str, *, config: ConfigPath = DEFAULT_CONFIG, output: OutputPa
 
 
 @app.command
-async def demo(*, stay: bool = False, sip_port: int | None = None) -> int:
+async def demo(*, stay: bool = False, secure: bool = False, sip_port: int | None = None) -> int:
     """Make calls without a phone: server, web application and two scripted phones, all on this machine.
 
     Alice and Bob register, Alice calls the application, it connects her with Bob. Prints the SIP messages, each webhook
@@ -173,14 +173,16 @@ async def demo(*, stay: bool = False, sip_port: int | None = None) -> int:
     ----------
     stay
         Keep serving after that, and print what a softphone is to be set to.
+    secure
+        All of it over TLS, with encrypted media (SRTP).
     sip_port
-        Port for SIP; without it 5060 with --stay, else any free one.
+        Port for SIP; without it 5060 with --stay (5061 with --secure too), else any free one.
     """
     from .demo import run_demo  # the whole house and the test kit: only this command needs them
 
     set_up(Format.CONSOLE, "warning")
     try:
-        return await run_demo(stay=stay, sip_port=sip_port)
+        return await run_demo(stay=stay, secure=secure, sip_port=sip_port)
     except BaseException as error:
         return explain(error)
 

@@ -18,6 +18,8 @@ MELODY: Final = b"".join(tone(hz, length_ms=300) for hz in (523, 659, 784, 1047)
 """What `<Play>` plays: four notes, 1.2 s."""
 PRESSED: Final = "42"
 """What alice presses, before the finishing key."""
+SUFFIX: Final = "sip.offhook.test"
+DOMAIN: Final = f"demo.{SUFFIX}"
 USERS: Final = ("alice", "bob")
 PROGRESS: Final = ("initiated", "ringing", "in-progress", "completed")
 """What the status callbacks of `<Client>` say of a call that goes well, in order."""
@@ -33,6 +35,8 @@ class DemoApp:
     tell: Callable[[Asked, Answer], None]
     """Told of every request and its answer."""
     token: str = ""
+    secure: bool = False
+    """Whether it has users called over TLS with encrypted media, which `<Client>` does not."""
     web: CustomerApp = attrs.field(factory=CustomerApp)
     complaints: list[str] = attrs.field(factory=list)
     digits: str | None = None
@@ -72,7 +76,7 @@ class DemoApp:
     def _voice(self, asked: Asked) -> Answer:
         user = user_of(asked.params.get("To", ""))
         if user in USERS:
-            return twiml(f'\n  <Dial answerOnBridge="true" action="/dialed"><Client>{user}</Client></Dial>\n')
+            return twiml(f'\n  <Dial answerOnBridge="true" action="/dialed">{self._party(user)}</Dial>\n')
         return twiml(
             "\n  <Say>Welcome to off hook.</Say>"
             '\n  <Gather action="/menu" numDigits="4" timeout="8">'
@@ -84,13 +88,21 @@ class DemoApp:
 
     def _menu(self, asked: Asked) -> Answer:
         self.digits = asked.params.get("Digits")
+        bob = self._party(
+            "bob", ' statusCallback="/progress" statusCallbackEvent="initiated ringing answered completed"'
+        )
         return twiml(
             "\n  <Say>I call bob.</Say>"
             '\n  <Dial action="/dialed" record="record-from-answer-dual" recordingStatusCallback="/recorded">'
-            '\n    <Client statusCallback="/progress" statusCallbackEvent="initiated ringing answered completed">'
-            "bob</Client>"
+            f"\n    {bob}"
             "\n  </Dial>\n"
         )
+
+    def _party(self, user: str, attributes: str = "") -> str:
+        """The noun of `<Dial>` that reaches a user."""
+        if self.secure:
+            return f"<Sip{attributes}>sip:{user}@{DOMAIN};secure=true</Sip>"
+        return f"<Client{attributes}>{user}</Client>"
 
     def _dialed(self, asked: Asked) -> Answer:
         self.dialed = asked.params

@@ -68,7 +68,7 @@ class Narrator:
         rightwards = seen.sent is (name == "alice")
         message = seen.message
         what = f"{message.method} {message.request_uri}" if isinstance(message, Request) else status_line(message)
-        self.line("SIP", f"{LINES[name].format('-->' if rightwards else '<--'):<26}{what}")
+        self.line(f"SIP/{seen.transport}", f"{LINES[name].format('-->' if rightwards else '<--'):<26}{what}")
 
     def webhook(self, asked: Asked, answer: Answer) -> None:
         params = asked.params

@@ -11,6 +11,8 @@ import trio
 from ..actors.bus import Subscription
 from ..actors.mailbox import ActorError
 from ..actors.messages.events import CallEnded
+from ..media.sdp import parse as parse_sdp
+from ..media.sdp.crypto import parse_crypto
 from ..media.sources import Clip
 from ..sip.message import Response
 from ..testing.listen import match
@@ -39,6 +41,7 @@ TUNES: Final = {
     "bob": b"".join(tone(250, hertz) for hertz in (900, 700, 600, 350)),
 }
 """What each says to the other; the two have little in common."""
+SRTP: Final = "RTP/SAVP AES_CM_128_HMAC_SHA1_80"
 KEYS: Final = {"alice": "1593", "bob": "2*7"}
 """What each presses for the other."""
 
@@ -92,6 +95,8 @@ class Story:
     server: str
     """SIP URI to send everything to."""
     password: str
+    secure: bool = False
+    """Whether nothing of it may be in the clear."""
     verdict: Verdict = attrs.field(factory=Verdict)
     heard: dict[str, bytes] = attrs.field(factory=dict)
     """By phone: 8 kHz, signed 16-bit."""
@@ -108,6 +113,8 @@ class Story:
             await self._press("bob", bob, "alice", alice)
             await self._end(alice, bob, ends)
             await self._leave(lines)
+            if self.secure:
+                self._judge_secrecy()
         except Stuck as stuck:
             self.verdict.expect(stuck.what, False, stuck.why)
         self.heard = {name: call.heard() for name, call in calls.items()}
@@ -226,6 +233,14 @@ class Story:
         await within("the recording is told", lambda: self._told(1, "/recorded"))
         self.verdict.expect("the application gets the URL of the recording", bool(self.app.recording_url))
 
+    def _judge_secrecy(self) -> None:
+        """All signalling was TLS, and every session description named SRTP and its key."""
+        for phone in (self.alice, self.bob):
+            spoken = {seen.transport for seen in phone.ladder}
+            self.verdict.expect(f"every SIP message of {phone.name} goes over TLS", spoken == {"TLS"}, spoken)
+            [*kinds] = {kind_of_media(seen.message.body) for seen in phone.ladder if seen.message.body}
+            self.verdict.expect(f"the media of {phone.name} is encrypted ({SRTP})", kinds == [SRTP], kinds)
+
     async def _told(self, count: int, path: str) -> None:
         await self.app.web.wait_for(count, path)
 
@@ -237,6 +252,12 @@ def likeness(heard: bytes, tune: bytes) -> float:
     """
     size = len(tune) // NOTES
     return sum(match(heard, tune[place * size : (place + 1) * size]) for place in range(NOTES)) / NOTES
+
+
+def kind_of_media(description: bytes) -> str:
+    """The profile of a session description, with the suites of its keys."""
+    [audio] = parse_sdp(description).media
+    return " ".join([audio.profile, *(parse_crypto(line).suite.value for line in audio.values("crypto"))])
 
 
 def answers(phone: Phone, method: str) -> list[int]:

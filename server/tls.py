@@ -107,9 +107,10 @@ def _authority(config: Config) -> Issued:
     root, now = KeyPair(folder / "ca.pem", folder / "ca.key"), config.now_utc()
     authority = kept(root)
     if authority is None or not lasts(authority.certificate, now):
+        say = log.warning if root.certificate.exists() else log.info  # phones that have the old one need it too
         authority = make_authority(f"offhook at {config.sip.domain_suffix}", now)
         keep(root, authority)
-        log.warning("made a certificate authority; phones that check certificates need it", file=str(root.certificate))
+        say("made a certificate authority; phones that check certificates need it", file=str(root.certificate))
     return authority
 
 

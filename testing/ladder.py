@@ -15,6 +15,8 @@ class Seen:
     """trio seconds."""
     sent: bool
     message: Request | Response
+    transport: str
+    """`UDP`, `TCP` or `TLS`."""
 
     def __str__(self) -> str:
         arrow = "->" if self.sent else "<-"

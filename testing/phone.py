@@ -47,7 +47,7 @@ from ..sip.timers import Timers
 from ..sip.transaction.key import server_key
 from ..sip.uri import Uri
 from ..transport.connections import Connections
-from ..transport.flow import Received
+from ..transport.flow import Flow, Received
 from ..transport.network import Network
 from ..transport.random_ids import RandomIds
 from ..transport.resolve import Resolver
@@ -250,8 +250,8 @@ async def open_phone(
     registry = Registry()
     ladder: list[Seen] = []
 
-    def note(sent: bool, message: Request | Response) -> None:
-        seen = Seen(trio.current_time(), sent, message)
+    def note(sent: bool, message: Request | Response, flow: Flow) -> None:
+        seen = Seen(trio.current_time(), sent, message, flow.transport)
         ladder.append(seen)
         watch(seen)
 
@@ -266,7 +266,7 @@ async def open_phone(
         await nursery.start(connections.run)
         spoken = ("UDP", "TCP") if tls is None else ("UDP", "TCP", "TLS")
         courier = Courier(network, connections, Resolver(network, spoken), nursery)
-        courier.watch = lambda message, data, flow: note(True, message)
+        courier.watch = lambda message, data, flow: note(True, message, flow)
         async with (
             bound(network, host, port, secured=tls is not None) as (udp, tcp, tls_listener),
             open_nest(name) as nest,

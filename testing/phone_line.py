@@ -12,7 +12,7 @@ import trio
 from ..actors.router import NetworkInput, Router
 from ..sip.message import Request, Response
 from ..transport.errors import AddressInUse
-from ..transport.flow import Received
+from ..transport.flow import Flow, Received
 from ..transport.network import Listener, Network
 from ..transport.tls import TlsClients, TlsServer
 from ..transport.udp import UdpTransport
@@ -24,13 +24,13 @@ BIND_TRIES: Final = 10
 class PhoneBoard(Router):
     """Routes what comes to a phone, and lets it ring."""
 
-    note: Callable[[bool, Request | Response], None]
+    note: Callable[[bool, Request | Response, Flow], None]
     take: Callable[[Request, Received], bool]
     """Takes an INVITE from outside any dialog; False: the phone is not to be called."""
 
     async def handle(self, message: NetworkInput) -> None:
         if isinstance(message, Received):
-            self.note(False, message.message)
+            self.note(False, message.message, message.flow)
         await super().handle(message)
 
     async def outside_dialog(self, request: Request, received: Received) -> None:

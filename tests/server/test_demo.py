@@ -2,84 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from trio.testing import MockClock
 
-from offhook.media.rtp import parse as parse_rtp
-from offhook.server.demo import HOST, PASSWORD, STAY_PORT, run_demo
+from offhook.server.demo import HOST, PASSWORD, STAY_PORT
 from offhook.server.demo_app import DemoApp
 from offhook.server.demo_narrator import Verdict
-from offhook.server.server import Parts
-from offhook.store.memory import MemoryRepository
-from offhook.testing.ids import CountingIds
-from offhook.testing.network import FakeNetwork, Sent
+from offhook.testing.network import FakeNetwork
 from offhook.testing.phone import open_phone
-from offhook.testing.speech import FakeSpeech, inline
 from offhook.testing.web import Answer, Asked
 
-MACHINE = "10.0.0.1"
-KEY_EVENTS = 101
-"""Payload type of telephone events, as phones and server offer it."""
-
-
-@attrs.define(eq=False)
-class Stage:
-    """A demo on one fake machine, and what it printed."""
-
-    sounds: Path
-    network: FakeNetwork = attrs.field(factory=lambda: FakeNetwork(seed=1))
-    printed: list[str] = attrs.field(factory=list)
-    serving: trio.Event = attrs.field(factory=trio.Event)
-    """Set once the demo is over and the server goes on."""
-
-    def write(self, line: str) -> None:
-        self.printed.append(line)
-        if line == "Serving until Ctrl-C.":
-            self.serving.set()
-
-    async def run(self, *, stay: bool = False) -> int:
-        parts = Parts(
-            network=self.network.host(MACHINE),
-            ids=CountingIds("server"),
-            speech=FakeSpeech(ms_per_character=10),
-            repository=MemoryRepository(),
-            offload=inline,
-            http=False,
-        )
-        return await run_demo(stay=stay, write=self.write, parts=parts, sounds=self.sounds)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.printed)
-
-    @property
-    def failed(self) -> list[str]:
-        return [line.removeprefix("  FAIL ") for line in self.printed if line.startswith("  FAIL ")]
-
-    def ladder(self) -> list[str]:
-        """The SIP messages without their times, with single blanks."""
-        return [" ".join(line.split()[2:]) for line in self.printed if line.split()[1:2] == ["SIP"]]
-
-    def webhooks(self, path: str) -> list[dict[str, str]]:
-        """The parameters shown of each request for a path."""
-        found: list[dict[str, str]] = []
-        lines = iter(self.printed)
-        for line in lines:
-            if re.search(rf"  webhook  (GET|POST) {path} ", line):
-                rest = itertools.takewhile(lambda more: more.startswith(" " * 18), lines)
-                found.append(dict(one.strip().split("=", 1) for one in rest if re.match(r" +\w+=", one)))
-        return found
+from .stage import KEY_EVENTS, MACHINE, Stage, demo, rtp_to
 
 
 @pytest.fixture
@@ -97,7 +36,8 @@ async def test_the_demo_goes_as_it_should(autojump_clock: MockClock, stage: Stag
 
 async def test_the_ladder_shows_both_legs_in_the_order_of_events(autojump_clock: MockClock, stage: Stage) -> None:
     await stage.run()
-    ladder = iter(stage.ladder())
+    ladder = iter(stage.ladder("UDP"))
+    assert stage.ladder("TLS") == []
     for step in (
         "alice --> server REGISTER sip:demo.sip.offhook.test",
         "alice <-- server 407 Proxy Authentication required (REGISTER)",
@@ -134,22 +74,6 @@ async def test_the_webhooks_are_shown_with_their_parameters(autojump_clock: Mock
     assert recorded["RecordingUrl"] == dialed["RecordingUrl"]
     assert status["CallStatus"] == "completed"
     assert '<Client statusCallback="/progress"' in stage.text
-
-
-def rtp_to(second: bool, payload_type: int | None = None) -> Callable[[Sent], bool]:
-    """Packets to the phone that was the first or the second to get any; of one payload type, or of every."""
-    phones: list[int] = []
-
-    def matching(sent: Sent) -> bool:
-        port = sent.target[1]
-        if not 40_000 <= port < 49_000 or port % 2:
-            return False
-        if port not in phones:
-            phones.append(port)
-        right = payload_type is None or parse_rtp(sent.data).payload_type == payload_type
-        return right and phones.index(port) == int(second)
-
-    return matching
 
 
 async def test_sound_that_does_not_arrive_fails_the_demo(autojump_clock: MockClock, stage: Stage) -> None:
@@ -264,12 +188,6 @@ def taken_port() -> Iterator[int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, 0))
         yield taken.getsockname()[1]
-
-
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "offhook", "demo", *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @pytest.mark.wire

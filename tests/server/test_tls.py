@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 from cryptography import x509
+from structlog.testing import capture_logs
 
 from offhook.server.config import Config, ServerSettings, SipSettings, TlsSettings
 from offhook.server.problems import ConfigError
@@ -65,10 +66,14 @@ def test_it_is_made_anew_for_new_names(tmp_path: Path) -> None:
     assert {"*.sip.ie1.example.test", "192.0.2.1", "2001:db8::1"} <= set(names)
 
 
-def test_it_is_made_anew_when_the_authority_was_replaced(tmp_path: Path) -> None:
-    own_pair(config(tmp_path))
+def test_it_is_made_anew_when_the_authority_was_replaced_with_a_warning(tmp_path: Path) -> None:
+    with capture_logs() as first:
+        own_pair(config(tmp_path))
     (tmp_path / "tls" / "ca.key").unlink()
-    own_pair(config(tmp_path))
+    with capture_logs() as then:
+        own_pair(config(tmp_path))
+    warnings = [[entry["event"] for entry in logs if entry["log_level"] == "warning"] for logs in (first, then)]
+    assert warnings == [[], ["made a certificate authority; phones that check certificates need it"]]
     assert is_of((tmp_path / "tls" / "server.pem").read_bytes(), (tmp_path / "tls" / "ca.pem").read_bytes())
 
 

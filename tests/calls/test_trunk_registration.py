@@ -109,12 +109,14 @@ async def test_a_user_name_of_any_characters_registers(
     autojump_clock: MockClock, tmp_path: Path, username: str
 ) -> None:
     network = FakeNetwork()
-    async with carrier(network, tmp_path, username=username) as there:
-        async with side(network, SERVER, ours(tmp_path, username=username)) as house:
-            await house.event(TrunkRegistered)
-            [binding] = await there.locate(aor_of(username, "pstn.carrier.test"))
-            assert binding.target.user_text == username
-            assert house.of(ActorCrashed) == []
+    async with (
+        carrier(network, tmp_path, username=username) as there,
+        side(network, SERVER, ours(tmp_path, username=username)) as house,
+    ):
+        await house.event(TrunkRegistered)
+        [binding] = await there.locate(aor_of(username, "pstn.carrier.test"))
+        assert binding.target.user_text == username
+        assert house.of(ActorCrashed) == []
 
 
 async def test_a_carrier_that_is_away_is_tried_again_and_others_do_not_notice(

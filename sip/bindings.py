@@ -163,6 +163,9 @@ class Bindings:
         if wait_s > 0:
             raise TooManyRegisters(aor, self.bounds.registers_per_second, wait_s)
         wishes = read_wishes(request, self.bounds)
+        if len(wishes.wishes) > 2 * self.bounds.bindings_per_aor:
+            # More than to take all back and bind as many anew; each is looked for among all others.
+            raise TooManyBindings(aor, self.bounds.bindings_per_aor)
         live = self.find(aor, now)
         after = self._fulfil(aor, wishes, live, flow, now)
         if len(after) > max(len(live), self.bounds.bindings_per_aor):

@@ -85,6 +85,8 @@ def follow(
     good: list[Uri] = []
     why = "it has no Contact"
     for contact in contacts:
+        if len(good) == MAX_CONTACTS:
+            break
         uri = _cleaned(contact, secure)
         reason = _objection(contact, rules, secure) or objection(uri)
         if reason is None and any(uri == other for other in (*tried, *good)):
@@ -95,7 +97,7 @@ def follow(
             why = reason
     if not good:
         return NotFollowed(f"the redirect is refused: {why}")
-    return Followed(tuple(good[:MAX_CONTACTS]))
+    return Followed(tuple(good))
 
 
 def _objection(contact: Uri, rules: RedirectRules, secure: bool) -> str | None:

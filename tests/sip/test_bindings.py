@@ -277,6 +277,16 @@ def test_a_full_user_may_refresh_and_swap() -> None:
     assert len(swapped.bindings) == 10
 
 
+def test_all_may_be_swapped_at_once_but_longer_lists_are_not_gone_through() -> None:
+    core = Bindings(FAST)
+    core.register(ANN, register(*phones(0, 10)), UDP, 0.0)
+    gone = [f"{phone};expires=0" for phone in phones(0, 10)]
+    swapped = core.register(ANN, register(*gone, *phones(10, 20), cseq=2), UDP, 1.0)
+    assert len(swapped.bindings) == 10
+    with pytest.raises(TooManyBindings):
+        core.register(ANN, register(*gone, *gone, *phones(10, 11), cseq=3), UDP, 2.0)
+
+
 def test_five_a_second_are_enough_and_the_sixth_is_told_when() -> None:
     core = Bindings()
     for number in range(5):

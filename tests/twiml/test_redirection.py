@@ -46,6 +46,12 @@ def test_contacts_keep_their_order_and_are_not_too_many() -> None:
     assert [uri.host for uri in found.uris] == [f"h{at}.test" for at in range(MAX_CONTACTS)]
 
 
+def test_contacts_behind_those_that_are_tried_are_not_looked_at() -> None:
+    seen: list[str] = []
+    found = answer(*(f"sip:bob@h{at}.test" for at in range(9)), objection=lambda uri: seen.append(uri.host))
+    assert [uri.host for uri in found.uris] == seen
+
+
 @pytest.mark.parametrize(
     ("contact", "word"),
     [

@@ -21,7 +21,7 @@ from ..sip.transaction.events import SendRequest, SendResponse
 from ..sip.uri import Uri
 from ..transport.arrivals import reply_flow, response_destination
 from ..transport.connections import Connections
-from ..transport.errors import TransportError, Unreachable
+from ..transport.errors import ConnectionLost, TransportError, Unreachable
 from ..transport.flow import Flow
 from ..transport.network import Address, Network, bare, family_of, is_numeric, is_wildcard
 from ..transport.policy import check_allowed
@@ -129,6 +129,9 @@ class Courier:
         given = _real(out.flow) if out.flow is not None else None
         if given is not None and given.alive:
             return given
+        if given is not None and out.request.to_tag is None:
+            # A phone is called by its flow or not at all (RFC 5626 section 5.3): its Contact is only what it says.
+            raise ConnectionLost(str(given), "the phone's connection is gone")
         hop = out.hop
         if not is_numeric(hop.host):
             return None

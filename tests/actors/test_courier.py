@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from offhook.actors.courier import Courier
@@ -22,7 +23,7 @@ from offhook.sip.via import Via
 from offhook.testing.network import FakeNetwork
 from offhook.transport.arrivals import stamp
 from offhook.transport.connections import Connections
-from offhook.transport.errors import AddressNotAllowed
+from offhook.transport.errors import AddressNotAllowed, ConnectionLost
 from offhook.transport.flow import Flow
 from offhook.transport.network import UdpSocket
 from offhook.transport.policy import parse_networks
@@ -158,6 +159,22 @@ async def test_a_request_that_reaches_no_address_is_reported_with_its_branch(aut
         failed = await it.box.receive()
         assert isinstance(failed, TransmitFailed)
         assert failed.branch == "z9hG4bKb1"
+
+
+async def test_who_is_called_by_a_connection_that_has_gone_is_called_nowhere_else(autojump_clock: MockClock) -> None:
+    async with desk() as it:
+        connection = await it.courier.connections.open((PEER, 5060))
+        connection.close()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not connection.flow.alive
+        it.courier.request(out(options(), Hop(PEER, None, "TCP"), connection.flow), it.box.ref)
+        failed = await it.box.receive()
+        assert isinstance(failed, TransmitFailed)
+        assert (failed.branch, type(failed.error)) == ("z9hG4bKb1", ConnectionLost)
+        inside = options().with_headers(options().headers.with_("To", "<sip:them@example.com>;tag=2"))
+        it.courier.request(out(inside, Hop(PEER, None, "TCP"), connection.flow), it.box.ref)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [data.startswith(b"OPTIONS") for data in it.arrived] == [True]
 
 
 async def test_an_address_outside_the_allowed_networks_gets_nothing(autojump_clock: MockClock) -> None:

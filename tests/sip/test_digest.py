@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -134,6 +136,33 @@ def test_a_wrong_password_and_an_unknown_user_look_alike() -> None:
     assert outcome(made, credentials(made, 0.0, password="wrong"), 0.0) is Outcome.WRONG
     assert outcome(made, credentials(made, 0.0, username="eve"), 0.0) is Outcome.WRONG
     assert outcome(made, credentials(made, 0.0, username="eve", password=""), 0.0) is Outcome.WRONG
+
+
+def work_of(made: DigestServer, value: str, lookup: Lookup) -> list[str]:
+    """Every call, of Python and below, that a check makes."""
+    calls: list[str] = []
+
+    def note(frame: FrameType, event: str, called: object) -> None:
+        if event == "call":
+            calls.append(frame.f_code.co_qualname)
+        elif event == "c_call":
+            calls.append(str(getattr(called, "__qualname__", called)))
+
+    sys.setprofile(note)
+    try:
+        made.check(value, "INVITE", URI, lookup, 0.0)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+def test_an_unknown_user_is_the_same_work_as_a_wrong_password(algorithm: str) -> None:
+    made = server(algorithm)
+    wrong = work_of(made, credentials(made, 0.0, password="wrong"), USERS)
+    assert sum("hexdigest" in name for name in wrong) == 3
+    assert work_of(made, credentials(made, 0.0, username="eve"), USERS) == wrong
+    assert work_of(made, credentials(made, 0.0, username="eve", password=""), USERS) == wrong
 
 
 def test_credentials_for_another_realm_or_scheme_are_passed_over() -> None:

@@ -14,7 +14,7 @@ from offhook.server.config import CredentialSettings
 from offhook.testing.phone import PhoneCall
 
 from .carrier import OURS, TRUNKS_OWN, Carrier, carrier
-from .kit import HOST
+from .kit import BASE, HOST
 
 PASSWORD = "Secret-Passw0rd"
 PHONES: dict[str, Any] = {
@@ -35,7 +35,8 @@ async def call_for_help(here: Carrier, number: str = "911", **settings: Any) -> 
 async def test_an_emergency_number_goes_to_its_trunk_without_asking_anybody(
     autojump_clock: MockClock, tmp_path: Path, number: str
 ) -> None:
-    async with carrier(tmp_path, domain=PHONES, emergency=True, prefixes=()) as here:
+    domain = {**PHONES, "voice_url": f"{BASE}/voice"}
+    async with carrier(tmp_path, domain=domain, emergency=True, prefixes=()) as here:
         alice = await call_for_help(here, number)
         centre = await here.first.called()
         assert centre.invite is not None
@@ -48,7 +49,7 @@ async def test_an_emergency_number_goes_to_its_trunk_without_asking_anybody(
         assert await alice.answered()
         await centre.hang_up()
         await alice.over()
-        assert here.it.web.requests == [] or all(asked.path == "/status" for asked in here.it.web.requests)
+        assert here.it.web.requests == []
         assert here.it.codes() == []
         child = here.it.of(CallStarted)[1]
         assert (child.from_, child.to) == (TRUNKS_OWN, number)
@@ -73,14 +74,14 @@ async def test_whoever_cannot_be_called_back_is_refused(autojump_clock: MockCloc
         alice = await call_for_help(here)
         await alice.over()
         assert alice.status == 403
-        assert here.it.codes() == [32106, 13214] or here.it.codes() == [13214]
+        assert here.it.codes() == [13214]
         assert here.first.ladder == []
 
 
 async def test_without_a_trunk_for_emergencies_the_number_is_not_found_and_an_alert_is_raised(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
-    async with carrier(tmp_path, domain={**PHONES, "voice_url": "http://10.0.0.3/voice"}) as here:
+    async with carrier(tmp_path, domain={**PHONES, "voice_url": f"{BASE}/voice"}) as here:
         alice = await call_for_help(here)
         await alice.over()
         assert alice.status == 404
@@ -99,7 +100,7 @@ async def test_a_stranger_calls_nobody(autojump_clock: MockClock, tmp_path: Path
 
 async def test_a_full_trunk_and_a_silent_gateway_do_not_stop_it(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with carrier(
-        tmp_path, domain={**PHONES, "voice_url": "http://10.0.0.3/voice"}, emergency=True, max_calls=1
+        tmp_path, domain={**PHONES, "voice_url": f"{BASE}/voice"}, emergency=True, max_calls=1
     ) as here:
         busy = await here.alice_dials(username="alice", password=PASSWORD)
         talking = await here.first.called()

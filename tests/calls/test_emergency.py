@@ -99,9 +99,7 @@ async def test_a_stranger_calls_nobody(autojump_clock: MockClock, tmp_path: Path
 
 
 async def test_a_full_trunk_and_a_silent_gateway_do_not_stop_it(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with carrier(
-        tmp_path, domain={**PHONES, "voice_url": f"{BASE}/voice"}, emergency=True, max_calls=1
-    ) as here:
+    async with carrier(tmp_path, domain={**PHONES, "voice_url": f"{BASE}/voice"}, emergency=True, max_calls=1) as here:
         busy = await here.alice_dials(username="alice", password=PASSWORD)
         talking = await here.first.called()
         assert await talking.pick_up()

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 
 # What the tests call with: SIPp, two phones, a proxy, a NAT, programs to make and measure sound and to read captures.
-TEST_PACKAGES := sip-tester baresip-core linphone-cli kamailio iproute2 nftables espeak-ng sox tshark
+TEST_PACKAGES := sip-tester baresip-core linphone-cli kamailio iproute2 nftables espeak-ng sox tshark openssl
 # What the benchmarks compare with, beside sippy, which compiles parts of itself.
 BENCH_PACKAGES := sip-tester kamailio rtpengine-daemon gcc python3-dev
 

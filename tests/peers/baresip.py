@@ -206,6 +206,7 @@ async def open_baresip(
     """Start a phone that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left.
 
     `ca`: the authority of the server's certificate; then it speaks TLS, whatever `transport` says, and SRTP alone.
+    It takes the file, but in this version it believes every certificate (https://github.com/baresip/baresip/issues/1122).
     """
     program = need("baresip", "baresip-core")
     control_port = free_port()

@@ -64,10 +64,12 @@ SECURE = """\
 root_ca={ca}
 verify_server_certs=1
 verify_server_cn=1
+srtp_crypto_suites=AES_CM_128_HMAC_SHA1_32,AES_CM_128_HMAC_SHA1_80
 media_encryption=srtp
 media_encryption_mandatory=1"""
 
 REGISTERED = r"moving from state \[\w+\] to \[LinphoneRegistrationOk\]"
+NOT_REGISTERED = r"moving from state \[\w+\] to \[LinphoneRegistrationFailed\]"
 RINGS = r"Receiving new incoming call"
 CONNECTED = r"Media streams established"
 PAUSED = r"is now paused"
@@ -175,11 +177,13 @@ async def open_linphone(
     speech: Path,
     login: Login,
     ca: Path | None = None,
+    believes: bool = True,
 ) -> AsyncIterator[Linphone]:
     """Start a phone, registered, that speaks `speech` (WAV, 8 kHz) into every call; it quits when the block is left.
 
     `ca`: the authority of the server's certificate; then it speaks TLS, whatever `transport` says, and SRTP alone. It
-    checks the name that it calls, and knows no addresses in certificates.
+    checks the name that it calls, and knows no addresses in certificates. `believes`: whether it is to believe the
+    server; if not, its registration has to fail. Of suites it lists `_32` first.
     """
     program = need("linphonec", "linphone-cli")
     media_port = free_port()
@@ -205,7 +209,7 @@ async def open_linphone(
                 await phone.order("soundcard use files")
                 await phone.order(f"play {speech}")
                 await phone.order(f"record {folder / 'heard.wav'}")
-                await phone.says(REGISTERED)
+                await phone.says(REGISTERED if believes else NOT_REGISTERED)
                 yield phone
             finally:
                 with trio.move_on_after(15, shield=True):

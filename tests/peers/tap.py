@@ -44,6 +44,10 @@ class TappedNetwork:
         data = b"".join(samples for at, samples in self._sent[port] if begin <= at < end)
         return numpy.frombuffer(data, "<i2").astype(numpy.float64) / 32768
 
+    def sizes(self, port: int, begin: float, end: float) -> set[int]:
+        """Octets of the payloads that went to this port between two moments, with what SRTP has put behind them."""
+        return {len(samples) // 2 for at, samples in self._sent[port] if begin <= at < end}
+
     def note(self, data: bytes, remote: Address) -> None:
         if rtp.is_rtcp(data):
             return

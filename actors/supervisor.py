@@ -111,6 +111,8 @@ class Plan:
     rtp_ports: PortRange
     sip_allowed: tuple[IpNetwork, ...]
     """Where SIP requests may be sent."""
+    service_records: bool
+    """Whether a host without a port is looked for by NAPTR and SRV, else by its addresses only."""
     recordings: RecordingFiles
     captures: CaptureRules
     capture_files: CaptureFiles
@@ -207,7 +209,7 @@ async def _open_tree(
         connections = Connections(seams.network, board.ref.send, tls=plan.tls_clients)
         await carriers.start(connections.run)
         spoken = ("UDP", "TCP") if plan.tls_clients is None else ("UDP", "TCP", "TLS")
-        resolver = Resolver(seams.network, spoken, allowed=plan.sip_allowed)
+        resolver = Resolver(seams.network, spoken, not plan.service_records, plan.sip_allowed)
         courier = Courier(seams.network, connections, resolver, carriers, plan.settings.advertised_host)
         if plan.captures.enabled:
             courier.watch = captures.captures.sent

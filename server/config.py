@@ -139,6 +139,8 @@ class DialSettings:
 
     allowed_networks: tuple[IpNetwork, ...] = attrs.field(default=ANYWHERE, converter=values.networks)
     """Where SIP requests of ours may be sent."""
+    service_records: bool = attrs.field(default=True, converter=values.flag)
+    """Whether a host without a port is looked for by NAPTR and SRV; False: by its addresses only."""
 
 
 @attrs.frozen(kw_only=True)

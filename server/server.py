@@ -297,6 +297,7 @@ def _plan(
         tls_clients=certificates.clients if certificates is not None else None,
         rtp_ports=PortRange(*config.media.rtp_ports),
         sip_allowed=config.dial.allowed_networks,
+        service_records=config.dial.service_records,
         recordings=files,
         captures=capture_rules(config),
         capture_files=capture_files(config),

@@ -14,12 +14,13 @@ import trio
 from trio.testing import MockClock
 
 from offhook.actors.messages.events import AlertRaised
-from offhook.server.config import SipSettings, TlsSettings
+from offhook.server.config import DialSettings, SipSettings, TlsSettings
 from offhook.sip.message import Request
 from offhook.testing.network import FakeNetwork
 from offhook.transport.connection import Arrival
 from offhook.transport.connections import Connections
 from offhook.transport.flow import Received
+from offhook.transport.network import SrvRecord
 from offhook.transport.stream import StreamTransport
 from offhook.transport.tls import TlsServer
 
@@ -54,12 +55,15 @@ async def far_server(network: FakeNetwork, tls: TlsServer | None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def house(tmp_path: Path, *, trusting: str = "the authority of these tests") -> AsyncIterator[World]:
+async def house(
+    tmp_path: Path, *, trusting: str = "the authority of these tests", service_records: bool = True
+) -> AsyncIterator[World]:
     """A server that serves TLS and trusts one authority beside the system's."""
     ca = tmp_path / "ca.pem"
     ca.write_bytes(authority(trusting).certificate)
     sip = SipSettings(domain_suffix=SUFFIX, udp=(f"{SERVER}:5060",), tcp=(f"{SERVER}:5060",), tls=(f"{SERVER}:5061",))
-    config = attrs.evolve(config_for(tmp_path), sip=sip, tls=TlsSettings(ca_file=ca))
+    dial = DialSettings(service_records=service_records)
+    config = attrs.evolve(config_for(tmp_path), sip=sip, tls=TlsSettings(ca_file=ca), dial=dial)
     async with world(tmp_path, config=config) as it:
         yield it
 
@@ -119,6 +123,21 @@ async def test_a_server_of_the_old_kind_fails_the_call_with_an_alert_of_its_own(
         await call.over()
         assert after.params["DialCallStatus"] == "failed"
         assert it.codes() == [32222, 32011]
+
+
+@pytest.mark.parametrize("service_records", [True, False])
+async def test_a_host_is_looked_for_by_service_records_unless_the_configuration_says_no(
+    autojump_clock: MockClock, tmp_path: Path, service_records: bool
+) -> None:
+    async with (
+        house(tmp_path, service_records=service_records) as it,
+        far_server(it.network, tls_server(tmp_path, [FAR])) as far,
+    ):
+        it.network.dns.address("elsewhere.example", "10.0.0.77")
+        it.network.dns.srv(f"_sips._tcp.{FAR}", SrvRecord("elsewhere.example", 5061))
+        call = await it.dials(DIAL)
+        await call.over()
+        assert bool(far.got) is not service_records
 
 
 async def test_a_server_without_tls_fails_the_call(autojump_clock: MockClock, tmp_path: Path) -> None:

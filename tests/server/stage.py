@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -90,7 +91,13 @@ def rtp_to(second: bool, payload_type: int | None = None) -> Callable[[Sent], bo
     return matching
 
 
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, whose temporary files go into `folder`."""
     return subprocess.run(
-        [sys.executable, "-m", "offhook", "demo", *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "offhook", "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"TMPDIR": str(folder)},
     )

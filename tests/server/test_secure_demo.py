@@ -170,8 +170,8 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.mark.wire
-def test_a_taken_tls_port_is_one_line_and_status_1(taken_port: int) -> None:
-    done = demo("--secure", "--sip-port", str(taken_port))
+def test_a_taken_tls_port_is_one_line_and_status_1(taken_port: int, tmp_path: Path) -> None:
+    done = demo(tmp_path, "--secure", "--sip-port", str(taken_port))
     assert done.returncode == 1
     assert done.stderr == (
         f"offhook: cannot listen on TCP {HOST}:{taken_port}: the port is already taken by another program\n"
@@ -179,10 +179,12 @@ def test_a_taken_tls_port_is_one_line_and_status_1(taken_port: int) -> None:
 
 
 @pytest.mark.wire
-def test_the_command_makes_its_calls_over_tls_on_this_machine() -> None:
-    done = demo("--secure")
+def test_the_command_makes_its_calls_over_tls_on_this_machine(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--secure")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The demo went as it should." in done.stdout
+    # What was heard stays, the server's own data does not.
+    assert [sorted(file.name for file in left.iterdir()) for left in tmp_path.iterdir()] == [["alice.wav", "bob.wav"]]
     assert "SIP/TLS" in done.stdout
     assert "SIP/UDP" not in done.stdout
     assert done.stderr == ""

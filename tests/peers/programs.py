@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -32,19 +33,20 @@ def need(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port that is free on 127.0.0.1 for UDP and for TCP."""
+    """A port that is free on 127.0.0.1 for UDP and for TCP.
+
+    It lies below those that the kernel gives out by itself: a client that connects to one of those before anybody
+    listens there can be given the very same port, and is then connected with itself.
+    """
     for _ in range(50):
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", 0))
-            port: int = udp.getsockname()[1]
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        port = random.randrange(10_000, 20_000)
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
     raise RuntimeError("no port is free for both UDP and TCP")
 
 

@@ -19,7 +19,7 @@ from ..transport.own_authority import RENEWED_BEFORE
 from ..transport.tls import Contexts, KeyPair, TlsClients, TlsServer, TlsUnusable, server_context
 from .config import Config
 from .problems import ConfigError
-from .tls import FOLDER, configured_pair, own_pair, tls_clients, tls_server
+from .tls import configured_pair, own_files, own_pair, root_files, tls_clients, tls_server
 
 LOOK_S: Final = 5.0
 """How often the files are looked at. A change counts when two looks agree, so that half a rotation is not taken."""
@@ -59,12 +59,12 @@ class Certificates:
     @property
     def pair(self) -> KeyPair:
         """The files of the certificate that we show."""
-        return configured_pair(self.config) or KeyPair(self._own("server.pem"), self._own("server.key"))
+        return configured_pair(self.config) or own_files(self.config)
 
     @property
     def ca_file(self) -> Path | None:
         """The authority that phones need; None where the configuration brings the certificate."""
-        return None if configured_pair(self.config) is not None else self._own("ca.pem")
+        return None if configured_pair(self.config) is not None else root_files(self.config).certificate
 
     @property
     def files(self) -> list[Path]:
@@ -77,9 +77,6 @@ class Certificates:
     def authority(self) -> bytes | None:
         """Our own authority's certificate in PEM, for phones; None where the configuration brings the certificate."""
         return None if self.ca_file is None else self.ca_file.read_bytes()
-
-    def _own(self, name: str) -> Path:
-        return self.config.server.data_dir / FOLDER / name
 
     def expires_in_s(self) -> float:
         """Until the certificate that is shown ends; below 0 when it has ended."""

@@ -75,13 +75,25 @@ def configured_pair(config: Config) -> KeyPair | None:
     return KeyPair(tls.certificate, tls.private_key)
 
 
+def own_files(config: Config) -> KeyPair:
+    """Where our own certificate is kept."""
+    return KeyPair(_folder(config) / "server.pem", _folder(config) / "server.key")
+
+
+def root_files(config: Config) -> KeyPair:
+    """Where our own authority is kept."""
+    return KeyPair(_folder(config) / "ca.pem", _folder(config) / "ca.key")
+
+
+def _folder(config: Config) -> Path:
+    return config.server.data_dir / FOLDER
+
+
 def own_pair(config: Config) -> KeyPair:
     """The certificate of our own authority, in `data_dir`; made, or made anew, where it is missing, about to expire
     or for other names than the configuration now says. Raises ConfigError."""
-    folder = config.server.data_dir / FOLDER
-    pair = KeyPair(folder / "server.pem", folder / "server.key")
-    now, hosts = config.now_utc(), certificate_hosts(config)
-    with _explained(folder):
+    pair, now, hosts = own_files(config), config.now_utc(), certificate_hosts(config)
+    with _explained(_folder(config)):
         authority = _authority(config)
         issued = kept(pair)
         if (
@@ -97,14 +109,13 @@ def own_pair(config: Config) -> KeyPair:
 
 def own_authority(config: Config) -> bytes:
     """The certificate of our own authority in PEM; made when there is none. Raises ConfigError."""
-    with _explained(config.server.data_dir / FOLDER):
+    with _explained(_folder(config)):
         return _authority(config).certificate
 
 
 def _authority(config: Config) -> Issued:
     """What is kept, while it lasts long enough to issue from; else a new one, which phones need to be given."""
-    folder = config.server.data_dir / FOLDER
-    root, now = KeyPair(folder / "ca.pem", folder / "ca.key"), config.now_utc()
+    root, now = root_files(config), config.now_utc()
     authority = kept(root)
     if authority is None or not lasts(authority.certificate, now):
         say = log.warning if root.certificate.exists() else log.info  # phones that have the old one need it too

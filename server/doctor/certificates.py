@@ -18,7 +18,7 @@ from ...transport.certificate import covers, names_of
 from ...transport.tls import KeyPair, TlsUnusable, server_context
 from ..certificates import WARN_BEFORE
 from ..config import Config
-from ..tls import FOLDER, certificate_hosts, configured_pair, tls_policy
+from ..tls import certificate_hosts, configured_pair, own_files, root_files, tls_policy
 from ..trunk_values import over_tls
 from .findings import Finding, failure, fine, warning
 
@@ -48,15 +48,14 @@ def _without_tls(config: Config) -> Iterator[Finding]:
 
 
 def _own(config: Config) -> Iterator[Finding]:
-    folder = config.server.data_dir / FOLDER
-    pair = KeyPair(folder / "server.pem", folder / "server.key")
+    pair, root = own_files(config), root_files(config).certificate
     if not pair.certificate.exists():
-        yield fine(ABOUT, f"none yet: offhook makes its own at the first start, in {folder}")
+        yield fine(ABOUT, f"none yet: offhook makes its own at the first start, in {root.parent}")
         return
     found, told = _readable(config, pair)
     yield from told
     if found:
-        yield fine("authority", f"our own: phones that check certificates need {folder / 'ca.pem'} (offhook ca export)")
+        yield fine("authority", f"our own: phones that check certificates need {root} (offhook ca export)")
         # Names and dates mend themselves: the server makes a new one at its next start.
         stale = set(certificate_hosts(config)) - set(names_of(found[0]))
         if stale:

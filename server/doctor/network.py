@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...transport.errors import TransportError
+from ...transport.errors import TransportError, Unreachable
 from ...transport.network import Network, family_of, is_numeric, is_wildcard
+from ...transport.trio_network import TrioNetwork
 from ..config import Config
 from ..data_dir import holder
 from ..values import HostPort, PortRange
@@ -136,10 +137,7 @@ def _advertised(config: Config) -> Finding:
 
 def _own_address() -> str | None:
     """The address that packets to the internet leave from; None without a way there. Sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((ELSEWHERE, 9))
-        except OSError:
-            return None
-        host: str = probe.getsockname()[0]
-        return host
+    try:
+        return TrioNetwork().source_for(ELSEWHERE)
+    except Unreachable:
+        return None

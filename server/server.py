@@ -176,14 +176,11 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     account = open_account(config)
     hide(account.auth_token)
     _say_account(account)
-    certificates = open_certificates(config, parts.offload)
     network = parts.network or TrioNetwork()
     files = RecordingFiles(config.server.data_dir / "recordings")
     bus, metrics, state = Bus(), Metrics(), _State()
     bus.listen(metrics.observe)
     metrics.watch(state.unwritten, state.uncaptured)
-    if certificates is not None:
-        metrics.watch_certificate(certificates.expires_in_s)
     webhooks = WebhookClient(
         network,
         sign=lambda url, params: sign(account.auth_token, url, params),
@@ -194,6 +191,7 @@ async def open_server(config: Config, parts: Parts = Parts()) -> AsyncIterator[S
     )
     async with (
         _records(config, parts, files) as repository,
+        _certificates(config, parts, metrics) as certificates,
         webhooks,
         _speech(parts) as speech,
         trio.open_nursery() as nursery,
@@ -252,6 +250,15 @@ async def _records(config: Config, parts: Parts, files: RecordingFiles) -> Async
         async with _repository(config, parts) as repository:
             await recover_calls(repository, config.now_utc())
             yield repository
+
+
+@asynccontextmanager
+async def _certificates(config: Config, parts: Parts, metrics: Metrics) -> AsyncIterator[Certificates | None]:
+    """The TLS of this server; only once `data_dir` is its alone, as missing certificates are made there."""
+    certificates = open_certificates(config, parts.offload)
+    if certificates is not None:
+        metrics.watch_certificate(certificates.expires_in_s)
+    yield certificates
 
 
 @asynccontextmanager

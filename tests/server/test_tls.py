@@ -12,7 +12,9 @@ from cryptography import x509
 from structlog.testing import capture_logs
 
 from offhook.server.config import Config, ServerSettings, SipSettings, TlsSettings
+from offhook.server.data_dir import DataDirInUse, hold
 from offhook.server.problems import ConfigError
+from offhook.server.server import Parts, open_server
 from offhook.server.tls import certificate_hosts, own_pair, tls_clients, tls_server
 from offhook.server.trunk_config import TrunkSettings
 from offhook.transport.certificate import names_of
@@ -118,6 +120,15 @@ def test_where_tls_is_not_served_nothing_is_made_and_nobody_is_called(tmp_path: 
     trunk = TrunkSettings(name="a", uris=["sip:gw.example.com;transport=tls"])
     with pytest.raises(ConfigError, match=r"needs an address in sip\.tls"):
         attrs.evolve(plain, trunks=(trunk,))
+
+
+async def test_a_second_server_on_the_same_data_leaves_the_certificate_of_the_first_alone(tmp_path: Path) -> None:
+    own_pair(config(tmp_path))
+    before = certificate(tmp_path)
+    with hold(tmp_path), pytest.raises(DataDirInUse):
+        async with open_server(config(tmp_path, tls=("127.0.0.2:0",)), Parts(http=False)):
+            raise AssertionError("it must not start")
+    assert certificate(tmp_path) == before
 
 
 def test_each_trunk_has_its_own_way_with_certificates(tmp_path: Path) -> None:

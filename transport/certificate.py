@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
+
+# X509_V_ERR_* of OpenSSL: the `verify_code` of a certificate that was refused.
+CERTIFICATE_NOT_YET_VALID: Final = 9
+CERTIFICATE_HAS_EXPIRED: Final = 10
+SELF_SIGNED: Final = 18
+SELF_SIGNED_IN_CHAIN: Final = 19
+ISSUER_UNKNOWN: Final = 20
+ISSUER_UNKNOWN_OF_LEAF: Final = 21
+HOSTNAME_MISMATCH: Final = 62
+IP_ADDRESS_MISMATCH: Final = 64
 
 SHOWN_NAMES = 4
 """Of the names in a certificate, in messages."""

@@ -11,7 +11,18 @@ from typing import Final, TypeAlias
 import structlog
 import trio
 
-from .certificate import certificate_names, describe_certificate
+from .certificate import (
+    CERTIFICATE_HAS_EXPIRED,
+    CERTIFICATE_NOT_YET_VALID,
+    HOSTNAME_MISMATCH,
+    IP_ADDRESS_MISMATCH,
+    ISSUER_UNKNOWN,
+    ISSUER_UNKNOWN_OF_LEAF,
+    SELF_SIGNED,
+    SELF_SIGNED_IN_CHAIN,
+    certificate_names,
+    describe_certificate,
+)
 from .client_hello import MAX_BYTES, ClientHello, NotTls, read_client_hello
 from .errors import CertificateRefused, TlsFailed, TlsTooOld, TransportError
 from .network import Address, Stream, show
@@ -29,16 +40,16 @@ HELLO_READ: Final = 4096
 VERSION_REASONS: Final = frozenset(
     {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW", "NO_PROTOCOLS_AVAILABLE"}
 )
-# X509_V_ERR_* of OpenSSL, and what there is to be done.
+# Why a certificate is refused, and what there is to be done.
 REMEDIES: Final = {
-    9: "is not valid yet: check the clocks of both sides",
-    10: "has expired: whoever runs that server must renew it",
-    18: "is signed by itself: give it as ca_file, if it is the right one",
-    19: "comes from an authority that is not known here: give that authority as ca_file",
-    20: "comes from an authority that is not known here: give that authority as ca_file",
-    21: "comes from an authority that is not known here: give that authority as ca_file",
-    62: "is for another host: call it by a name that is in the certificate",
-    64: "is for another address: call it by a name that is in the certificate",
+    CERTIFICATE_NOT_YET_VALID: "is not valid yet: check the clocks of both sides",
+    CERTIFICATE_HAS_EXPIRED: "has expired: whoever runs that server must renew it",
+    SELF_SIGNED: "is signed by itself: give it as ca_file, if it is the right one",
+    SELF_SIGNED_IN_CHAIN: "comes from an authority that is not known here: give that authority as ca_file",
+    ISSUER_UNKNOWN: "comes from an authority that is not known here: give that authority as ca_file",
+    ISSUER_UNKNOWN_OF_LEAF: "comes from an authority that is not known here: give that authority as ca_file",
+    HOSTNAME_MISMATCH: "is for another host: call it by a name that is in the certificate",
+    IP_ADDRESS_MISMATCH: "is for another address: call it by a name that is in the certificate",
 }
 WITHOUT: Final = "; verify_certificate = false of its [[trunk]] would believe anybody"
 
@@ -108,7 +119,7 @@ async def connect_tls(
             if profile.verify and not certificate_names(certificate, name, wildcards=clients.policy.wildcards):
                 raise _NotFor
     except _NotFor as error:
-        raise CertificateRefused(peer, await _refusal(connect, name, clients.policy, 62)) from error
+        raise CertificateRefused(peer, await _refusal(connect, name, clients.policy, HOSTNAME_MISMATCH)) from error
     except ssl.SSLCertVerificationError as error:
         raise CertificateRefused(peer, await _refusal(connect, name, clients.policy, error.verify_code)) from error
     except ssl.SSLError as error:

@@ -12,6 +12,12 @@ from typing import ClassVar
 import trio
 
 from . import errors
+from .certificate import (
+    CERTIFICATE_HAS_EXPIRED,
+    CERTIFICATE_NOT_YET_VALID,
+    HOSTNAME_MISMATCH,
+    IP_ADDRESS_MISMATCH,
+)
 
 
 class WebhookError(errors.WebhookFailed):
@@ -183,10 +189,6 @@ class BadContentType(WebhookError):
 
     code = 12300
 
-
-# X509_V_ERR_* of OpenSSL
-CERTIFICATE_NOT_YET_VALID, CERTIFICATE_HAS_EXPIRED = 9, 10
-HOSTNAME_MISMATCH, IP_ADDRESS_MISMATCH = 62, 64
 
 # What OpenSSL says when the other side speaks something else than TLS.
 NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL"})

@@ -52,11 +52,10 @@ def read_client_hello(data: bytes) -> ClientHello | None:
     message = bytearray()
     at = 0
     for _ in range(MAX_RECORDS):
-        if at >= len(data) or len(data) < at + 5:
-            _check_beginning(data[at:])
+        _check_beginning(data[at:])
+        if len(data) < at + 5:
             _check_length(data)
             return None
-        _check_beginning(data[at:])
         length = int.from_bytes(data[at + 3 : at + 5], "big")
         if not length or length > MAX_BYTES - 5:
             raise NotTls("a record of an impossible length")

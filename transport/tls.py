@@ -99,7 +99,8 @@ class TlsClients:
 
     def anew(self) -> Contexts:
         """Every context, made from the files as they are now. Raises TlsUnusable."""
-        return {profile: client_context(profile, self.policy) for profile in (self.usual, *self.by_host.values())}
+        profiles = dict.fromkeys((self.usual, *self.by_host.values()))  # the gateways of a trunk share theirs
+        return {profile: client_context(profile, self.policy) for profile in profiles}
 
     def take(self, contexts: Contexts) -> None:
         """Use these for connections from now on."""

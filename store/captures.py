@@ -101,10 +101,13 @@ class CaptureFiles:
 
         `only`: of the call itself. Raises NoCapture and OSError.
         """
-        own = self.find(sid)
-        if only and own is None:
-            raise NoCapture(sid)
-        paths = [own] if only and own is not None else self.family(sid)
+        if only:
+            own = self.find(sid)
+            if own is None:
+                raise NoCapture(sid)
+            paths = [own]
+        else:
+            paths = self.family(sid)
         return merge([path.read_bytes() for path in paths], self.application, sid)
 
     def tidy(self, before_s: float, most_bytes: int) -> int:
